@@ -1,0 +1,113 @@
+/**
+ * The contract between the engine and every component. Types and doc comments only: what is written here is the
+ * specification, and `test/contract` holds each component against it.
+ */
+import type { z } from 'zod';
+import type { Batch, Signal } from './batch.ts';
+import type { Clock } from './clock.ts';
+import type { QueueConfig, RetryConfig } from './queue-config.ts';
+import type { Roles } from './roles.ts';
+import type { Logger } from './telemetry/logger.ts';
+import type { Meter } from './telemetry/meter.ts';
+
+export type Stability = 'stable' | 'beta' | 'alpha';
+
+/**
+ * Takes batches. The promise is the acknowledgement:
+ * - resolved: responsibility is taken; the caller may acknowledge upstream and forget the batch;
+ * - rejected: with a `PipelineError` (nothing else), which says whether a retry can help.
+ *
+ * `consume` may be called concurrently, and is never called before `start` has resolved or after `stop` was called.
+ * The batch belongs to the consumer from the call on; whoever needs it unchanged forks it first (see `mutates`).
+ */
+export interface Consumer {
+  consume(batch: Batch): Promise<void>;
+}
+
+/**
+ * Anything with a life. `start` resolves when the component works (a listener listens, a file is open) and rejects
+ * with a `PipelineError` when it cannot. It does not wait for remote peers: a broker may be down when we start.
+ *
+ * `stop` finishes what was accepted, as far as `deadline` allows, and releases everything. It is legal before
+ * `start`, during it, and twice; after it resolves the component holds no timer, socket or file.
+ */
+export interface Component {
+  start(): Promise<void>;
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+/** The next consumer for each signal that a component emits and somebody listens to. */
+export interface Outlets {
+  /** The consumer of `signal`; one that takes and forgets where no pipeline listens. */
+  to(signal: Signal): Consumer;
+  /** Whether anybody listens, for components that can spare work. */
+  has(signal: Signal): boolean;
+}
+
+/** All of the outside world that a component may touch. Everything in it can be replaced in a test. */
+export interface Context {
+  /** The id as configured: `type` or `type/name`. */
+  readonly id: string;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). Seeded in replays and tests. */
+  readonly random: () => number;
+  /** Which version of a service is baseline and which candidate, as far as anybody in this process knows. */
+  readonly roles: Roles;
+}
+
+interface Declared<C extends z.ZodType> {
+  /** The name in configuration files, snake_case. */
+  readonly type: string;
+  readonly stability: Stability;
+  /** One sentence for `windback components` and the generated documentation. */
+  readonly summary: string;
+  /** A strict schema with a default and a description for every key: the only source of the option tables. */
+  readonly config: C;
+}
+
+/** Makes receivers: sources of batches. One instance per configured id, whatever the number of pipelines. */
+export interface ReceiverFactory<C extends z.ZodType = z.ZodType> extends Declared<C> {
+  readonly emits: readonly Signal[];
+  create(config: z.output<C>, next: Outlets, context: Context): Component;
+}
+
+/**
+ * Makes processors. One instance per configured id and pipeline name: `traces` and `logs` (both unnamed) share one,
+ * `traces/eu` has its own.
+ *
+ * A signal that is both accepted and emitted passes through. One that is emitted but not accepted makes the processor
+ * a source as well: a pipeline that lists its id under `receivers` gets that signal (the Collector says connector).
+ */
+export interface ProcessorFactory<C extends z.ZodType = z.ZodType> extends Declared<C> {
+  readonly accepts: readonly Signal[];
+  readonly emits: readonly Signal[];
+  /** Whether it changes batches: the engine forks a batch before a pipeline that does, if others see it too. */
+  readonly mutates: boolean;
+  /** Types of processors that must stand earlier in the same pipeline. */
+  readonly after?: readonly string[];
+  create(config: z.output<C>, next: Outlets, context: Context): Component & Consumer;
+}
+
+/**
+ * Makes exporters. One instance per configured id. `consume` makes one attempt to deliver; the engine puts the queue
+ * and the retries of `sending_queue` and `retry_on_failure` in front of it, if the schema has these keys.
+ */
+export interface ExporterFactory<C extends z.ZodType = z.ZodType> extends Declared<C> {
+  readonly accepts: readonly Signal[];
+  create(config: z.output<C>, context: Context): Component & Consumer;
+}
+
+/** The part of an exporter's configuration that the engine reads. */
+export interface QueuedConfig {
+  readonly sending_queue?: QueueConfig;
+  readonly retry_on_failure?: RetryConfig;
+}
+
+/** Everything that a configuration may name. `cmd/components.ts` holds the one instance. */
+export interface ComponentTable {
+  readonly receivers: readonly ReceiverFactory[];
+  readonly processors: readonly ProcessorFactory[];
+  readonly exporters: readonly ExporterFactory[];
+}

@@ -1,0 +1,96 @@
+/**
+ * The one table of errors. Whatever goes wrong anywhere is one of these codes; what a caller on gRPC, HTTP or the
+ * command line sees of it is read off the row, never decided on the spot. `docs/errors.md` lists the same rows.
+ */
+
+/** gRPC status codes (grpc/statuscodes), as far as the table uses them. */
+export const GRPC = {
+  ok: 0,
+  cancelled: 1,
+  invalid_argument: 3,
+  deadline_exceeded: 4,
+  not_found: 5,
+  permission_denied: 7,
+  resource_exhausted: 8,
+  failed_precondition: 9,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
+
+export interface ErrorRow {
+  /** What happened, as a sentence without a period; the detail of the occurrence follows it. */
+  readonly what: string;
+  /** What to do about it, for whoever reads the message. */
+  readonly todo: string;
+  /** Whether the same request can succeed later. */
+  readonly retryable: boolean;
+  readonly grpc: number;
+  readonly http: number;
+  /** The exit code if it ends the process: 1 failed, 2 usage, 78 configuration (sysexits EX_CONFIG). */
+  readonly exit: 1 | 2 | 78;
+}
+
+const permanent = { retryable: false, exit: 1 } as const;
+const retryable = { retryable: true, exit: 1 } as const;
+
+export const ERRORS = {
+  // What a client sent.
+  malformed: { ...permanent, what: 'the request cannot be decoded', todo: 'send a valid OTLP Export request; it was not accepted and a retry will not help', grpc: GRPC.invalid_argument, http: 400 },
+  too_large: { ...permanent, what: 'the request is larger than this receiver allows', todo: 'send smaller batches, or raise max_request_size', grpc: GRPC.resource_exhausted, http: 413 },
+  bad_content_type: { ...permanent, what: 'the content type is not supported', todo: 'use application/x-protobuf or application/json', grpc: GRPC.invalid_argument, http: 415 },
+  bad_encoding: { ...permanent, what: 'the content encoding is not supported', todo: 'use gzip, zstd or none', grpc: GRPC.unimplemented, http: 415 },
+  bad_method: { ...permanent, what: 'the HTTP method is not supported', todo: 'use POST', grpc: GRPC.unimplemented, http: 405 },
+  unknown_path: { ...permanent, what: 'there is nothing at this path', todo: 'use /v1/traces, /v1/metrics or /v1/logs', grpc: GRPC.unimplemented, http: 404 },
+  cancelled: { ...retryable, what: 'the caller went away before the answer', todo: 'retry', grpc: GRPC.cancelled, http: 499 },
+  // What this process cannot take now.
+  memory_limit: { ...retryable, what: 'the memory limit is reached', todo: 'retry after the pause told; if it lasts, raise limit_mib or add replicas', grpc: GRPC.unavailable, http: 503 },
+  queue_full: { ...retryable, what: 'the sending queue is full', todo: 'retry after the pause told; if it lasts, see why the exporter is slow or raise sending_queue.queue_size', grpc: GRPC.unavailable, http: 503 },
+  stopping: { ...retryable, what: 'the process is shutting down', todo: 'retry against another instance', grpc: GRPC.unavailable, http: 503 },
+  // What the other side of an exporter said.
+  unreachable: { ...retryable, what: 'the destination cannot be reached', todo: 'check that it runs and that the endpoint is right; delivery goes on by itself once it answers', grpc: GRPC.unavailable, http: 503 },
+  timeout: { ...retryable, what: 'the destination did not answer in time', todo: 'check its load, or raise timeout', grpc: GRPC.deadline_exceeded, http: 504 },
+  busy: { ...retryable, what: 'the destination asked for a pause', todo: 'nothing: delivery goes on after the pause', grpc: GRPC.unavailable, http: 503 },
+  rejected: { ...permanent, what: 'the destination refused the data for good', todo: 'read its answer; the data is counted as dropped', grpc: GRPC.invalid_argument, http: 400 },
+  // What the machine does not give.
+  port_in_use: { ...permanent, what: 'the address is already in use', todo: 'stop the other process or choose another endpoint', grpc: GRPC.failed_precondition, http: 500 },
+  cannot_listen: { ...permanent, what: 'cannot listen on the address', todo: 'check the endpoint and the permissions', grpc: GRPC.failed_precondition, http: 500 },
+  file_unreadable: { ...permanent, what: 'the file cannot be read', todo: 'check the path and the permissions', grpc: GRPC.failed_precondition, http: 500 },
+  file_unwritable: { ...retryable, what: 'the file cannot be written', todo: 'check the path, the permissions and the free space', grpc: GRPC.unavailable, http: 503 },
+  // What the operator wrote.
+  usage: { ...permanent, what: 'the command line is not understood', todo: 'see --help', grpc: GRPC.internal, http: 500, exit: 2 },
+  config: { ...permanent, what: 'the configuration is not valid', todo: 'mend the places named', grpc: GRPC.internal, http: 500, exit: 78 },
+  // What should never happen.
+  internal: { ...permanent, what: 'a defect in Windback', todo: 'please report it with the lines around this one', grpc: GRPC.internal, http: 500 },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The only error that crosses a component's border. */
+export class PipelineError extends Error {
+  readonly code: ErrorCode;
+  /** What this occurrence was about: values, names, positions. */
+  readonly detail: string;
+  /** How long the caller should wait before it retries, ms. Only on retryable codes. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, detail: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+    super(`${ERRORS[code].what}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'PipelineError';
+    this.code = code;
+    this.detail = detail;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get row(): ErrorRow {
+    return ERRORS[this.code];
+  }
+}
+
+/** Whatever was thrown, as a `PipelineError`: one passes through, anything else is a defect of ours. */
+export function asPipelineError(thrown: unknown): PipelineError {
+  if (thrown instanceof PipelineError) return thrown;
+  const detail = thrown instanceof Error ? thrown.message : String(thrown);
+  return new PipelineError('internal', detail, { cause: thrown });
+}

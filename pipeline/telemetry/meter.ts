@@ -1,0 +1,67 @@
+import { Counter, Gauge, Registry } from 'prom-client';
+
+/** Adds to one time series whose labels are already bound, so that counting on a hot path allocates nothing. */
+export interface Count {
+  add(amount: number): void;
+}
+
+/** Sets one time series whose labels are already bound. */
+export interface Level {
+  set(value: number): void;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/**
+ * What a component counts with. Metric names are those of the Collector with its prefix replaced by ours, listed in
+ * `docs/metrics.md`; the label `component` (as `receiver`, `processor` or `exporter`) is given by the caller.
+ */
+export class Meter {
+  readonly registry = new Registry();
+  readonly #help: Readonly<Record<string, string>>;
+
+  /** `help` maps each metric name that may exist to its one-line meaning: a closed table, like the errors. */
+  constructor(help: Readonly<Record<string, string>>) {
+    this.#help = help;
+  }
+
+  counter(name: string, labels: Labels = {}): Count {
+    const existing = this.registry.getSingleMetric(name) as Counter | undefined;
+    const metric =
+      existing ??
+      new Counter({ name, help: this.#meaning(name), labelNames: Object.keys(labels), registers: [this.registry] });
+    const child = metric.labels(labels);
+    child.inc(0);
+    return { add: (amount) => child.inc(amount) };
+  }
+
+  gauge(name: string, labels: Labels = {}): Level {
+    const existing = this.registry.getSingleMetric(name) as Gauge | undefined;
+    const metric =
+      existing ??
+      new Gauge({ name, help: this.#meaning(name), labelNames: Object.keys(labels), registers: [this.registry] });
+    const child = metric.labels(labels);
+    child.set(0);
+    return { set: (value) => child.set(value) };
+  }
+
+  /** A gauge that is read when somebody looks. */
+  observe(name: string, labels: Labels, read: () => number): void {
+    const level = this.gauge(name, labels);
+    this.#observed.push(() => level.set(read()));
+  }
+
+  readonly #observed: (() => void)[] = [];
+
+  /** The Prometheus text format, version 0.0.4. */
+  async text(): Promise<string> {
+    for (const read of this.#observed) read();
+    return this.registry.metrics();
+  }
+
+  #meaning(name: string): string {
+    const meaning = this.#help[name];
+    if (meaning === undefined) throw new Error(`metric ${name} is not in the table of metrics`);
+    return meaning;
+  }
+}

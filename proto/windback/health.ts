@@ -1,0 +1,60 @@
+/**
+ * The health delta: what one process saw in one slot (a second of event time). Deltas merge by addition, exactly, in
+ * any order and grouping; that is what lets cores, hosts and clusters share the work. Wire form: `health.proto`.
+ */
+
+/** Which telemetry a series was folded from. Metrics only count where a cohort sends no spans. */
+export type SeriesKind = 'span' | 'metric' | 'log';
+
+/** Sparse latency histogram: parallel arrays, bins ascending, counts positive. Layout: `latency-bins.ts`. */
+export interface Bins {
+  readonly bin: readonly number[];
+  readonly count: readonly number[];
+}
+
+/** One cohort's operation on one instance in one slot. */
+export interface DeltaSeries {
+  readonly namespace: string;
+  readonly service: string;
+  readonly environment: string;
+  readonly version: string;
+  readonly instance: string;
+  /** Route and method, rpc method, destination or span name; empty for logs. */
+  readonly operation: string;
+  readonly kind: SeriesKind;
+  /** Events and bad events: requests and failed ones, records and those of severity ERROR or above. */
+  readonly all: number;
+  readonly bad: number;
+  /** Durations of all requests; empty for logs. */
+  readonly bins: Bins;
+  /** Up to `EXEMPLARS` trace ids (hex) of bad events: the smallest ones, so that merging stays exact. */
+  readonly exemplars: readonly string[];
+}
+
+/** A deployment event, as far as it was understood. */
+export interface DeploymentEvent {
+  readonly namespace: string;
+  readonly service: string;
+  readonly environment: string;
+  readonly version: string;
+  /** Empty where not told. */
+  readonly previousVersion: string;
+  /** `started`, `succeeded`, `failed`, or empty. */
+  readonly status: string;
+  /** Share of instances or traffic that the new version should have, 0 to 1; null where not told. */
+  readonly weight: number | null;
+  /** Event time, seconds since the epoch. */
+  readonly atSeconds: number;
+}
+
+export interface HealthDelta {
+  /** Who folded it; deltas of one source arrive in its order. */
+  readonly source: string;
+  /** Unix second of the slot. */
+  readonly slot: number;
+  readonly series: readonly DeltaSeries[];
+  readonly events: readonly DeploymentEvent[];
+}
+
+/** How many exemplars a series keeps. */
+export const EXEMPLARS = 4;
