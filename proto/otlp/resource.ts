@@ -1,0 +1,154 @@
+import { BYTES, FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { Writer } from '../wire/writer.ts';
+import { field } from './groups.ts';
+
+/*
+ * Resource: 1 repeated KeyValue attributes     KeyValue: 1 key   2 AnyValue value
+ * AnyValue: 1 string_value   2 bool_value   3 int_value   4 double_value   5 array_value   6 kvlist_value   7 bytes_value
+ * ArrayValue: 1 repeated AnyValue values
+ */
+const ATTRIBUTE = field(1);
+
+/** A value as far as tagging and judging read it; maps and bytes are not read. */
+export type AttributeValue = string | number | boolean | readonly AttributeValue[] | undefined;
+
+/** Attributes by key, the last of a key counting, from the KeyValues in field `attributesField` of a message. */
+export function readAttributes(
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  attributesField = 1,
+): Map<string, AttributeValue> {
+  const reader = new Reader(bytes, offset, offset + length);
+  const attributes = new Map<string, AttributeValue>();
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag !== field(attributesField)) {
+      reader.skip(tag & 7);
+      continue;
+    }
+    const size = reader.length();
+    const [key, value] = readKeyValue(bytes, reader.pos, size);
+    if (value !== undefined) attributes.set(key, value);
+    reader.pos += size;
+  }
+  return attributes;
+}
+
+/** The text in a range of bytes. */
+export function text(bytes: Uint8Array, offset: number, length: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('utf8');
+}
+
+function readKeyValue(bytes: Uint8Array, offset: number, length: number): [string, AttributeValue] {
+  const reader = new Reader(bytes, offset, offset + length);
+  let key = '';
+  let value: AttributeValue;
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag === field(1)) {
+      const size = reader.length();
+      key = text(bytes, reader.pos, size);
+      reader.pos += size;
+    } else if (tag === field(2)) {
+      const size = reader.length();
+      value = readValue(bytes, reader.pos, size);
+      reader.pos += size;
+    } else {
+      reader.skip(tag & 7);
+    }
+  }
+  return [key, value];
+}
+
+/** How deep arrays in arrays are followed. */
+const MAX_DEPTH = 4;
+
+function readValue(bytes: Uint8Array, offset: number, length: number, depth = 0): AttributeValue {
+  const reader = new Reader(bytes, offset, offset + length);
+  let value: AttributeValue;
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    switch (tag) {
+      case field(1): {
+        const size = reader.length();
+        value = text(bytes, reader.pos, size);
+        reader.pos += size;
+        break;
+      }
+      case 2 * 8 + VARINT:
+        value = reader.varint() !== 0;
+        break;
+      case 3 * 8 + VARINT:
+        value = reader.varint();
+        break;
+      case 4 * 8 + FIXED64:
+        value = reader.double();
+        break;
+      case field(5): {
+        const size = reader.length();
+        value = depth < MAX_DEPTH ? readArray(bytes, reader.pos, size, depth + 1) : undefined;
+        reader.pos += size;
+        break;
+      }
+      default:
+        reader.skip(tag & 7);
+    }
+  }
+  return value;
+}
+
+function readArray(bytes: Uint8Array, offset: number, length: number, depth: number): readonly AttributeValue[] {
+  const reader = new Reader(bytes, offset, offset + length);
+  const values: AttributeValue[] = [];
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag !== field(1)) {
+      reader.skip(tag & 7);
+      continue;
+    }
+    const size = reader.length();
+    values.push(readValue(bytes, reader.pos, size, depth));
+    reader.pos += size;
+  }
+  return values;
+}
+
+/** The Resource message with `attributes` in place of any of the same key; all else, known or not, is kept. */
+export function withAttributes(
+  resource: Uint8Array,
+  attributes: readonly { readonly key: string; readonly value: string }[],
+): Uint8Array {
+  const keys = new Set(attributes.map(({ key }) => key));
+  const writer = new Writer(resource.length + 128);
+  const reader = new Reader(resource);
+  while (reader.pos < reader.end) {
+    const at = reader.pos;
+    const tag = reader.tag();
+    if (tag !== ATTRIBUTE) {
+      reader.skip(tag & 7);
+      writer.raw(resource, at, reader.pos);
+      continue;
+    }
+    const size = reader.length();
+    const [key] = readKeyValue(resource, reader.pos, size);
+    reader.pos += size;
+    if (!keys.has(key)) writer.raw(resource, at, reader.pos);
+  }
+  for (const { key, value } of attributes) writeStringAttribute(writer, 1, key, value);
+  return writer.finish();
+}
+
+/** One string attribute as a KeyValue in `attributesField`. */
+export function writeStringAttribute(writer: Writer, attributesField: number, key: string, value: string): void {
+  const attribute = writer.open(attributesField, key.length + value.length + 6);
+  writer.stringField(1, key);
+  const any = writer.open(2, value.length + 2);
+  // Written even when empty: an AnyValue without a member is no value at all.
+  writer.tag(1, BYTES);
+  const utf8 = Buffer.from(value, 'utf8');
+  writer.varint(utf8.length);
+  writer.raw(utf8);
+  writer.close(any);
+  writer.close(attribute);
+}

@@ -1,0 +1,249 @@
+import { ascii, isAt } from '../wire/ascii.ts';
+import { BYTES, FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { NO_STATUS, type SpanColumns } from './columns.ts';
+import { field, skipId, walkGroups } from './groups.ts';
+import { GrowingColumns, ResourceCollector } from './growing.ts';
+import { grpcStatusOf } from './grpc-status.ts';
+
+/*
+ * Span:  1 trace_id   2 span_id   4 parent_span_id   5 name   6 kind
+ *        7 start_time_unix_nano   8 end_time_unix_nano   9 repeated attributes   15 status
+ * Status: 3 code        KeyValue: 1 key   2 value        AnyValue: 1 string_value   3 int_value
+ */
+const TRACE_ID = field(1);
+const SPAN_ID = field(2);
+const PARENT_ID = field(4);
+const NAME = field(5);
+const KIND = 6 * 8 + VARINT;
+const START = 7 * 8 + FIXED64;
+const END = 8 * 8 + FIXED64;
+const ATTRIBUTE = field(9);
+const STATUS = field(15);
+
+const SERVER = 2;
+const CONSUMER = 5;
+
+const HTTP_ROUTE = ascii('http.route');
+const HTTP_METHOD = ascii('http.request.method');
+const HTTP_METHOD_OLD = ascii('http.method');
+const HTTP_STATUS = ascii('http.response.status_code');
+const HTTP_STATUS_OLD = ascii('http.status_code');
+const RPC_GRPC_STATUS = ascii('rpc.grpc.status_code');
+const RPC_RESPONSE_STATUS = ascii('rpc.response.status_code');
+const RPC_STATUS = ascii('rpc.status_code');
+const DESTINATION = ascii('messaging.destination.name');
+
+const INITIAL_CAPACITY = 1024;
+
+/**
+ * One pass over an ExportTraceServiceRequest. It reads what judging needs and steps over the rest; attributes are
+ * looked into only for server and consumer spans, which alone are requests to this service.
+ */
+export class SpanScanner {
+  readonly #reader = new Reader(new Uint8Array());
+  readonly #resources = new ResourceCollector();
+  readonly #scratch = new GrowingColumns(
+    {
+      resource: new Uint32Array(INITIAL_CAPACITY),
+      offset: new Uint32Array(INITIAL_CAPACITY),
+      length: new Uint32Array(INITIAL_CAPACITY),
+      kind: new Uint8Array(INITIAL_CAPACITY),
+      status: new Uint8Array(INITIAL_CAPACITY),
+      httpStatus: new Uint16Array(INITIAL_CAPACITY),
+      rpcStatus: new Uint16Array(INITIAL_CAPACITY),
+      endSeconds: new Float64Array(INITIAL_CAPACITY),
+      durationNs: new Float64Array(INITIAL_CAPACITY),
+      operationOffset: new Uint32Array(INITIAL_CAPACITY),
+      operationLength: new Uint32Array(INITIAL_CAPACITY),
+      methodOffset: new Uint32Array(INITIAL_CAPACITY),
+      methodLength: new Uint32Array(INITIAL_CAPACITY),
+    },
+    INITIAL_CAPACITY,
+  );
+  #count = 0;
+
+  scan(bytes: Uint8Array): SpanColumns {
+    const reader = this.#reader;
+    reader.reset(bytes, 0, bytes.length);
+    this.#resources.clear();
+    this.#count = 0;
+    walkGroups(reader, this.#resources, this.#span);
+    const columns = this.#scratch.copy(this.#count);
+    reader.reset(EMPTY, 0, 0);
+    return { signal: 'traces', count: this.#count, resources: this.#resources.finish(), ...columns };
+  }
+
+  readonly #span = (resource: number): void => {
+    const reader = this.#reader;
+    const i = this.#count++;
+    this.#scratch.ensure(i);
+    const { columns } = this.#scratch;
+    const start = reader.pos;
+    const { end } = reader;
+    let kind = 0;
+    let status = 0;
+    let startLow = 0;
+    let startHigh = 0;
+    let endLow = 0;
+    let endHigh = 0;
+    let firstAttribute = 0;
+    columns.operationLength[i] = 0;
+    while (reader.pos < end) {
+      const tagAt = reader.pos;
+      const tag = reader.tag();
+      switch (tag) {
+        case TRACE_ID:
+          skipId(reader, 'span.trace_id', 16);
+          break;
+        case SPAN_ID:
+          skipId(reader, 'span.span_id', 8);
+          break;
+        case PARENT_ID:
+          skipId(reader, 'span.parent_span_id', 8);
+          break;
+        case NAME:
+          columns.operationLength[i] = reader.length();
+          columns.operationOffset[i] = reader.pos;
+          reader.pos += columns.operationLength[i] as number;
+          break;
+        case KIND:
+          kind = reader.varint();
+          break;
+        case START:
+          startLow = reader.fixed32();
+          startHigh = reader.fixed32();
+          break;
+        case END:
+          endLow = reader.fixed32();
+          endHigh = reader.fixed32();
+          break;
+        case ATTRIBUTE:
+          if (firstAttribute === 0) firstAttribute = tagAt;
+          reader.skip(BYTES);
+          break;
+        case STATUS:
+          status = statusCode(reader);
+          break;
+        default:
+          reader.skip(tag & 7);
+      }
+    }
+    columns.resource[i] = resource;
+    columns.offset[i] = start;
+    columns.length[i] = end - start;
+    columns.kind[i] = kind;
+    columns.status[i] = status;
+    columns.httpStatus[i] = NO_STATUS;
+    columns.rpcStatus[i] = NO_STATUS;
+    columns.methodLength[i] = 0;
+    // Words apart, since a double cannot hold today's epoch in ns: the difference stays exact below 104 days.
+    columns.durationNs[i] = (endHigh - startHigh) * 4_294_967_296 + (endLow - startLow);
+    columns.endSeconds[i] = (endHigh * 4_294_967_296 + endLow) / 1e9;
+    if (firstAttribute !== 0 && (kind === SERVER || kind === CONSUMER)) this.#attributes(i, firstAttribute, end);
+  };
+
+  /** Attributes mostly stand side by side: from the first one on, whatever is none is stepped over. */
+  #attributes(i: number, from: number, end: number): void {
+    const reader = this.#reader;
+    reader.pos = from;
+    while (reader.pos < end) {
+      const tag = reader.tag();
+      if (tag !== ATTRIBUTE) {
+        reader.skip(tag & 7);
+        continue;
+      }
+      const length = reader.length();
+      const next = reader.pos + length;
+      this.#attribute(i, next);
+      reader.pos = next;
+    }
+  }
+
+  #attribute(i: number, end: number): void {
+    const reader = this.#reader;
+    if (reader.bytes[reader.pos] !== 0x0a) return; // a KeyValue that does not begin with its key is nothing of ours
+    reader.pos++;
+    const keyLength = reader.length();
+    const key = reader.pos;
+    const { bytes } = reader;
+    const { columns } = this.#scratch;
+    switch (keyLength) {
+      case HTTP_ROUTE.length:
+        if (isAt(bytes, key, HTTP_ROUTE))
+          this.#range(key + keyLength, end, i, columns.operationOffset, columns.operationLength);
+        return;
+      case HTTP_METHOD.length:
+        if (isAt(bytes, key, HTTP_METHOD))
+          this.#range(key + keyLength, end, i, columns.methodOffset, columns.methodLength);
+        return;
+      case HTTP_METHOD_OLD.length:
+        if (isAt(bytes, key, HTTP_METHOD_OLD))
+          this.#range(key + keyLength, end, i, columns.methodOffset, columns.methodLength);
+        return;
+      case DESTINATION.length:
+        if (isAt(bytes, key, DESTINATION))
+          this.#range(key + keyLength, end, i, columns.operationOffset, columns.operationLength);
+        return;
+      case HTTP_STATUS.length:
+        if (isAt(bytes, key, HTTP_STATUS)) columns.httpStatus[i] = this.#status(key + keyLength, end);
+        return;
+      case HTTP_STATUS_OLD.length:
+        if (isAt(bytes, key, HTTP_STATUS_OLD)) columns.httpStatus[i] = this.#status(key + keyLength, end);
+        return;
+      case RPC_GRPC_STATUS.length:
+        if (isAt(bytes, key, RPC_GRPC_STATUS)) columns.rpcStatus[i] = this.#status(key + keyLength, end);
+        return;
+      case RPC_RESPONSE_STATUS.length:
+        if (isAt(bytes, key, RPC_RESPONSE_STATUS)) columns.rpcStatus[i] = this.#status(key + keyLength, end);
+        return;
+      case RPC_STATUS.length:
+        if (isAt(bytes, key, RPC_STATUS)) columns.rpcStatus[i] = this.#status(key + keyLength, end);
+        return;
+      default:
+    }
+  }
+
+  /** Steps into the AnyValue at `pos`; returns its inner tag with the reader behind it, or 0 where there is none. */
+  #value(pos: number, end: number): number {
+    const reader = this.#reader;
+    if (pos >= end || reader.bytes[pos] !== 0x12) return 0;
+    reader.pos = pos + 1;
+    const length = reader.length();
+    return length === 0 ? 0 : reader.tag();
+  }
+
+  #range(pos: number, end: number, i: number, offsets: Uint32Array, lengths: Uint32Array): void {
+    const reader = this.#reader;
+    if (this.#value(pos, end) !== field(1)) return;
+    const length = reader.length();
+    if (length === 0 || reader.pos + length > end) return;
+    offsets[i] = reader.pos;
+    lengths[i] = length;
+  }
+
+  /** An integer status, or a gRPC status as text: conventions have both. */
+  #status(pos: number, end: number): number {
+    const reader = this.#reader;
+    const tag = this.#value(pos, end);
+    if (tag === 3 * 8 + VARINT) return Math.min(reader.varint(), NO_STATUS);
+    if (tag !== field(1)) return NO_STATUS;
+    const length = reader.length();
+    return grpcStatusOf(reader.bytes, reader.pos, length) ?? NO_STATUS;
+  }
+}
+
+const EMPTY = new Uint8Array();
+
+/** The code of a Status message, from which only that matters. */
+function statusCode(reader: Reader): number {
+  const length = reader.length();
+  const end = reader.pos + length;
+  let code = 0;
+  while (reader.pos < end) {
+    const tag = reader.tag();
+    if (tag === 3 * 8 + VARINT) code = reader.varint();
+    else reader.skip(tag & 7);
+  }
+  reader.pos = end;
+  return code;
+}

@@ -1,0 +1,19 @@
+import type { Columns, TelemetrySignal } from './columns.ts';
+import { LogScanner } from './scan-logs.ts';
+import { PointScanner } from './scan-metrics.ts';
+import { SpanScanner } from './scan-spans.ts';
+
+interface Scanners {
+  readonly traces: SpanScanner;
+  readonly metrics: PointScanner;
+  readonly logs: LogScanner;
+}
+
+// Scanners keep scratch columns that are worth keeping; a scan is synchronous, so one of each serves the thread.
+let scanners: Scanners | undefined;
+
+/** One pass over an encoded Export request. Throws `WireError` where it is malformed. */
+export function scan(signal: TelemetrySignal, bytes: Uint8Array): Columns {
+  scanners ??= { traces: new SpanScanner(), metrics: new PointScanner(), logs: new LogScanner() };
+  return scanners[signal].scan(bytes);
+}
