@@ -2,11 +2,11 @@
  * A real Apache Kafka for development and tests: one node, KRaft, loopback only, data removed at the end.
  * `npm run kafka` runs this file; tests and the demo call `startBroker`.
  */
-import { createServer } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
-import { chooseEngine, type Engine, type Progress } from "./engines.ts";
-import { createTopic, fetchMetadata, type TopicOptions } from "./protocol.ts";
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { chooseEngine, type Engine, type Progress } from './engines.ts';
+import { createTopic, fetchMetadata, type TopicOptions } from './protocol.ts';
 
 const defaultPort = 9092;
 const readyTimeoutMs = 60_000;
@@ -60,7 +60,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     await engine.start();
     await untilReady(engine, brokerPort);
   } catch (error) {
-    await end(engine, "kill");
+    await end(engine, 'kill');
     throw error;
   }
   return toBroker(engine, brokerPort);
@@ -69,13 +69,13 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 function toBroker(engine: Engine, port: number): Broker {
   const address = `localhost:${port}`;
   let stopped: Promise<void> | undefined;
-  const stop = () => (stopped ??= end(engine, "stop"));
+  const stop = () => (stopped ??= end(engine, 'stop'));
   return {
     brokers: [address],
     port,
     createTopic: (name, topicOptions) => createTopic(address, name, topicOptions),
-    takeDown: () => engine.end("stop"),
-    kill: () => engine.end("kill"),
+    takeDown: () => engine.end('stop'),
+    kill: () => engine.end('kill'),
     async bringUp() {
       if (await engine.isRunning()) return;
       await engine.start();
@@ -90,7 +90,7 @@ function toBroker(engine: Engine, port: number): Broker {
   };
 }
 
-async function end(engine: Engine, how: "stop" | "kill"): Promise<void> {
+async function end(engine: Engine, how: 'stop' | 'kill'): Promise<void> {
   if (await engine.isRunning()) {
     await engine.setFrozen(false);
     await engine.end(how);
@@ -100,13 +100,13 @@ async function end(engine: Engine, how: "stop" | "kill"): Promise<void> {
 
 async function untilReady(engine: Engine, port: number): Promise<void> {
   const deadline = Date.now() + readyTimeoutMs;
-  let problem = "";
+  let problem = '';
   while (Date.now() < deadline) {
     if (!(await engine.isRunning())) throw new Error(`Kafka ended while starting:\n${await engine.logTail()}`);
     try {
       const metadata = await fetchMetadata(`localhost:${port}`);
       if (metadata.brokers.length > 0 && metadata.partitions.every((partition) => partition.hasLeader)) return;
-      problem = "not all partitions have a leader";
+      problem = 'not all partitions have a leader';
     } catch (error) {
       problem = (error as Error).message;
     }
@@ -117,8 +117,8 @@ async function untilReady(engine: Engine, port: number): Promise<void> {
 
 /** The brokers that KAFKA_BROKERS names, separated by commas; undefined when it is not set. */
 export function brokersFromEnvironment(): string[] | undefined {
-  const brokers = (process.env["KAFKA_BROKERS"] ?? "").split(",").map((broker) => broker.trim());
-  const named = brokers.filter((broker) => broker !== "");
+  const brokers = (process.env['KAFKA_BROKERS'] ?? '').split(',').map((broker) => broker.trim());
+  const named = brokers.filter((broker) => broker !== '');
   return named.length > 0 ? named : undefined;
 }
 
@@ -133,7 +133,7 @@ export async function findAnswering(brokers: readonly string[]): Promise<string>
       problems.push((error as Error).message);
     }
   }
-  throw new Error(`KAFKA_BROKERS=${brokers.join(",")} is set, but no broker answers there: ${problems.join("; ")}`);
+  throw new Error(`KAFKA_BROKERS=${brokers.join(',')} is set, but no broker answers there: ${problems.join('; ')}`);
 }
 
 /**
@@ -145,14 +145,14 @@ async function findFreePort(except?: number): Promise<number> {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     if (port !== except && (await isFree(port))) return port;
   }
-  throw new Error("found no free port between 20000 and 32000");
+  throw new Error('found no free port between 20000 and 32000');
 }
 
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)));
+    server.once('error', () => resolve(false));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
 
@@ -185,7 +185,7 @@ async function main(): Promise<void> {
   const broker = await startBroker({ port, progress: say });
   const stopped = new Promise<void>((resolve) => {
     // Once: a second signal ends this process at once, and the guard of the broker cleans up.
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
   process.stdout.write(`kafka is ready at localhost:${broker.port} (Ctrl-C stops it and removes its data)\n`);
   while (!(await Promise.race([stopped.then(() => true), sleep(500, false)]))) {
@@ -194,14 +194,14 @@ async function main(): Promise<void> {
     await broker.stop();
     throw new Error(`Kafka ended by itself:\n${log}`);
   }
-  say("stopping Kafka ...");
+  say('stopping Kafka ...');
   await broker.stop();
 }
 
 /** Returns the port, or undefined when there is nothing left to do. */
 function readPort(say: Progress): number | undefined {
   try {
-    const { values } = parseArgs({ options: { port: { type: "string" }, help: { type: "boolean", short: "h" } } });
+    const { values } = parseArgs({ options: { port: { type: 'string' }, help: { type: 'boolean', short: 'h' } } });
     if (values.help) {
       process.stdout.write(help);
       return undefined;
@@ -212,7 +212,7 @@ function readPort(say: Progress): number | undefined {
   } catch (error) {
     say((error as Error).message);
   }
-  say("see --help");
+  say('see --help');
   process.exitCode = 2;
   return undefined;
 }

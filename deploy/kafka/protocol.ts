@@ -2,7 +2,7 @@
  * The two Kafka requests that starting a broker needs, so that neither `npm run kafka` nor a test waits for a client
  * library. Layouts: https://kafka.apache.org/protocol, non-flexible versions.
  */
-import { connect } from "node:net";
+import { connect } from 'node:net';
 
 const metadataKey = 3;
 const createTopicsKey = 19;
@@ -27,7 +27,7 @@ export async function fetchMetadata(broker: string, timeoutMs = 2000): Promise<M
   response.int32(); // controller id
   const partitions = response.array(() => {
     const topicError = response.int16();
-    const topic = response.string() ?? "";
+    const topic = response.string() ?? '';
     response.int8(); // is internal
     return response.array(() => {
       const hasLeader = response.int16() === noError && topicError === noError;
@@ -62,7 +62,7 @@ export async function createTopic(broker: string, name: string, options: TopicOp
     const topic = response.string();
     const code = response.int16();
     const message = response.string();
-    if (code !== noError) throw new Error(`cannot create topic ${topic}: ${message ?? "refused"} (error ${code})`);
+    if (code !== noError) throw new Error(`cannot create topic ${topic}: ${message ?? 'refused'} (error ${code})`);
   });
   const deadline = Date.now() + timeoutMs;
   while (Date.now() < deadline) {
@@ -76,23 +76,23 @@ export async function createTopic(broker: string, name: string, options: TopicOp
 /** Sends one request on a connection of its own and returns the body of the response. */
 function request(broker: string, key: number, version: number, body: Buffer, timeoutMs: number): Promise<Buffer> {
   const correlation = 1;
-  const content = Buffer.concat([int16(key), int16(version), int32(correlation), text("windback"), body]);
+  const content = Buffer.concat([int16(key), int16(version), int32(correlation), text('windback'), body]);
   const { host, port } = splitAddress(broker);
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
     const timer = setTimeout(() => socket.destroy(new Error(`${broker} did not answer in ${timeoutMs} ms`)), timeoutMs);
     let received = Buffer.alloc(0);
-    socket.on("connect", () => socket.write(Buffer.concat([int32(content.length), content])));
-    socket.on("data", (chunk) => {
+    socket.on('connect', () => socket.write(Buffer.concat([int32(content.length), content])));
+    socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk]);
       if (received.length < 8 || received.length < 4 + received.readInt32BE(0)) return;
       if (received.readInt32BE(4) === correlation) resolve(received.subarray(8, 4 + received.readInt32BE(0)));
       socket.destroy(new Error(`${broker} does not speak the Kafka protocol`));
     });
-    socket.on("error", (error: NodeJS.ErrnoException) =>
-      reject(error.message ? error : new Error(`cannot connect to ${broker}: ${error.code ?? "unknown error"}`)),
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      reject(error.message ? error : new Error(`cannot connect to ${broker}: ${error.code ?? 'unknown error'}`)),
     );
-    socket.on("close", () => {
+    socket.on('close', () => {
       clearTimeout(timer);
       reject(new Error(`${broker} closed the connection`));
     });
@@ -102,9 +102,9 @@ function request(broker: string, key: number, version: number, body: Buffer, tim
 /** Splits `host:port`; IPv6 addresses stand in brackets, a missing port is 9092. */
 function splitAddress(address: string): { host: string; port: number } {
   const match = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:]+))(?::(?<port>\d+))?$/.exec(address.trim());
-  const host = match?.groups?.["v6"] ?? match?.groups?.["name"];
+  const host = match?.groups?.['v6'] ?? match?.groups?.['name'];
   if (host === undefined) throw new Error(`"${address}" is not an address of the form host:port`);
-  return { host, port: Number(match?.groups?.["port"] ?? 9092) };
+  return { host, port: Number(match?.groups?.['port'] ?? 9092) };
 }
 
 function int16(value: number): Buffer {
@@ -150,7 +150,7 @@ class Reader {
     const length = this.int16();
     if (length < 0) return undefined;
     this.offset += length;
-    return this.bytes.toString("utf8", this.offset - length, this.offset);
+    return this.bytes.toString('utf8', this.offset - length, this.offset);
   }
 
   array<T>(readItem: () => T): T[] {

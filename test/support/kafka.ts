@@ -1,7 +1,7 @@
 /** Kafka for tests. Both functions reject where no Kafka can run: a test that needs one fails, it is never skipped. */
-import { randomUUID } from "node:crypto";
-import { type Broker, brokersFromEnvironment, findAnswering, startBroker } from "../../deploy/kafka/broker.ts";
-import { createTopic, type TopicOptions } from "../../deploy/kafka/protocol.ts";
+import { randomUUID } from 'node:crypto';
+import { type Broker, brokersFromEnvironment, findAnswering, startBroker } from '../../deploy/kafka/broker.ts';
+import { createTopic, type TopicOptions } from '../../deploy/kafka/protocol.ts';
 
 export interface TestKafka {
   readonly brokers: string[];
@@ -27,7 +27,7 @@ export async function ownBrokerForTests(settings: Record<string, string> = {}): 
   return startBroker({ settings });
 }
 
-function topicMaker(brokers: readonly string[]): TestKafka["freshTopic"] {
+function topicMaker(brokers: readonly string[]): TestKafka['freshTopic'] {
   return async (prefix, options) => {
     const name = `${prefix}-${randomUUID()}`;
     await createTopic(await findAnswering(brokers), name, options);
