@@ -2,7 +2,8 @@
 export const METRICS: Readonly<Record<string, string>> = {
   windback_receiver_accepted_items_total: 'Spans, data points and log records that a receiver took responsibility for.',
   windback_receiver_refused_items_total: 'Items that a receiver refused, by reason (a code of docs/errors.md).',
-  windback_receiver_refused_requests_total: 'Requests that were refused before their items could be counted, by reason.',
+  windback_receiver_refused_requests_total:
+    'Requests that were refused before their items could be counted, by reason.',
   windback_processor_dropped_items_total: 'Items that a processor dropped, by reason.',
   windback_processor_batch_flushes_total: 'Batches that the batch processor sent on, by what triggered them.',
   windback_memory_limiter_bytes: 'Resident memory that the memory limiter compares with its limit.',
@@ -12,14 +13,18 @@ export const METRICS: Readonly<Record<string, string>> = {
   windback_health_ignored_items_total: 'Items that did not enter the health deltas, by signal and reason.',
   windback_health_deltas_total: 'Health deltas handed on.',
   windback_health_series: 'Series folded since the last flush.',
-  windback_verdict_late_events_total: 'Events that came after the block of their time was judged; they count in windows only.',
+  windback_verdict_late_events_total:
+    'Events that came after the block of their time was judged; they count in windows only.',
   windback_verdict_cohorts: 'Cohorts with open windows.',
   windback_verdict_rollouts: 'Rollouts under way.',
   windback_verdict_decisions_total: 'Decisions taken, by kind.',
-  windback_verdict_overflow_total: 'Versions, operations or instances folded into overflow because a limit was reached, by limit.',
+  windback_verdict_overflow_total:
+    'Versions, operations or instances folded into overflow because a limit was reached, by limit.',
   windback_exporter_sent_items_total: 'Items delivered to the destination.',
-  windback_exporter_send_failed_items_total: 'Attempts that failed, in items, by reason; a retryable one is tried again.',
-  windback_exporter_dropped_items_total: 'Items given up, by reason: the destination refused them for good, or the process stopped first.',
+  windback_exporter_send_failed_items_total:
+    'Attempts that failed, in items, by reason; a retryable one is tried again.',
+  windback_exporter_dropped_items_total:
+    'Items given up, by reason: the destination refused them for good, or the process stopped first.',
   windback_exporter_refused_items_total: 'Items that were not queued because the queue was full.',
   windback_exporter_queued_items_total: 'Items that entered the sending queue.',
   windback_exporter_queue_size: 'Batches waiting or under way.',

@@ -1,0 +1,63 @@
+import { type Batch, isTelemetry, type Signal } from './batch.ts';
+import type { Consumer, Outlets } from './component.ts';
+import { asPipelineError, type PipelineError } from './errors.ts';
+
+/** One of several consumers behind an outlet. */
+export interface Branch {
+  readonly consumer: Consumer;
+  /** Whether anything behind it changes batches. */
+  readonly mutates: boolean;
+}
+
+/**
+ * Hands each batch to every branch. It has taken responsibility when all of them have; if one has not, the caller is
+ * told so and may send again, and those that had taken it see it twice: at least once, never less.
+ */
+export class Fanout implements Consumer {
+  readonly #branches: Branch[] = [];
+
+  add(branch: Branch): void {
+    this.#branches.push(branch);
+  }
+
+  get isEmpty(): boolean {
+    return this.#branches.length === 0;
+  }
+
+  async consume(batch: Batch): Promise<void> {
+    const [only] = this.#branches;
+    if (this.#branches.length === 1 && only !== undefined) return only.consumer.consume(batch);
+    const outcomes = await Promise.allSettled(
+      this.#branches.map(({ consumer, mutates }) =>
+        consumer.consume(mutates && isTelemetry(batch) ? batch.fork() : batch),
+      ),
+    );
+    const failures = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [asPipelineError(outcome.reason)] : [],
+    );
+    if (failures.length > 0) throw mostHopeful(failures);
+  }
+}
+
+/** A retryable failure before a permanent one: as long as one branch can still take the batch, a retry is right. */
+function mostHopeful(failures: readonly PipelineError[]): PipelineError {
+  return failures.find((failure) => failure.row.retryable) ?? (failures[0] as PipelineError);
+}
+
+/** The outlets of one component instance. The graph connects them after all instances exist. */
+export class Wiring implements Outlets {
+  readonly #fanouts = new Map<Signal, Fanout>();
+
+  to(signal: Signal): Fanout {
+    let fanout = this.#fanouts.get(signal);
+    if (fanout === undefined) {
+      fanout = new Fanout();
+      this.#fanouts.set(signal, fanout);
+    }
+    return fanout;
+  }
+
+  has(signal: Signal): boolean {
+    return this.#fanouts.get(signal)?.isEmpty === false;
+  }
+}

@@ -1,0 +1,130 @@
+import type { Signal } from './batch.ts';
+import type { ExporterFactory, ProcessorFactory, ReceiverFactory } from './component.ts';
+import type { LoadedConfig, PipelineConfig, Ref } from './config/loaded.ts';
+import type { Problem } from './config/report.ts';
+
+/** The signals that a processor makes out of nothing: those that a pipeline gets when it lists it as a receiver. */
+export function sourceSignals(factory: ProcessorFactory): readonly Signal[] {
+  return factory.emits.filter((signal) => !factory.accepts.includes(signal));
+}
+
+/** What flows where in one pipeline: `flow[i]` is the signal that processor i takes; the last one is what comes out. */
+export type Flow = readonly Signal[];
+
+/** Everything that makes the graph impossible: signals that do not fit, order, cycles. Positions are the config's. */
+export function checkGraph(loaded: LoadedConfig): Problem[] {
+  const problems = loaded.pipelines.flatMap((pipeline) => checkPipeline(loaded, pipeline));
+  return [...problems, ...checkCycles(loaded)];
+}
+
+/** The signals along a valid pipeline. */
+export function flowOf(loaded: LoadedConfig, pipeline: PipelineConfig): Flow {
+  const flow: Signal[] = [entrySignal(loaded, pipeline) ?? pipeline.signal];
+  for (const ref of pipeline.processors) {
+    const factory = processor(loaded, ref);
+    flow.push(outputOf(factory, flow.at(-1) as Signal) ?? pipeline.signal);
+  }
+  return flow;
+}
+
+/** What leaves a processor when `input` goes in: the same signal if it passes through, else the one it is turned into. */
+function outputOf(factory: ProcessorFactory, input: Signal): Signal | undefined {
+  if (!factory.accepts.includes(input)) return undefined;
+  if (factory.emits.includes(input)) return input;
+  return sourceSignals(factory)[0];
+}
+
+/** A pipeline of telemetry begins with its own signal; one of decisions may begin with health deltas. */
+function entrySignal(loaded: LoadedConfig, pipeline: PipelineConfig): Signal | undefined {
+  const candidates: readonly Signal[] = pipeline.signal === 'decisions' ? ['health', 'decisions'] : [pipeline.signal];
+  return candidates.find((signal) => pipeline.receivers.every((ref) => emitted(loaded, ref).includes(signal)));
+}
+
+function emitted(loaded: LoadedConfig, ref: Ref): readonly Signal[] {
+  if (ref.from === 'processors') return sourceSignals(processor(loaded, ref));
+  return (loaded.receivers.get(ref.id)?.factory as ReceiverFactory).emits;
+}
+
+function processor(loaded: LoadedConfig, ref: Ref): ProcessorFactory {
+  return loaded.processors.get(ref.id)?.factory as ProcessorFactory;
+}
+
+function checkPipeline(loaded: LoadedConfig, pipeline: PipelineConfig): Problem[] {
+  const path = `service.pipelines.${pipeline.id}`;
+  const entry = entrySignal(loaded, pipeline);
+  if (entry === undefined) return pipeline.receivers.flatMap((ref) => checkReceiver(loaded, pipeline, ref, path));
+  const problems: Problem[] = [];
+  let current = entry;
+  const seen = new Set<string>();
+  for (const ref of pipeline.processors) {
+    const factory = processor(loaded, ref);
+    problems.push(...checkOrder(factory, ref, seen, path));
+    seen.add(factory.type);
+    const output = outputOf(factory, current);
+    if (output === undefined) {
+      const todo = `it takes ${list(factory.accepts)}; take it out or move it`;
+      return [...problems, { at: ref.at, path: `${path}.processors`, what: `${ref.id} cannot take ${current}`, todo }];
+    }
+    current = output;
+  }
+  for (const ref of pipeline.exporters) {
+    const { accepts } = loaded.exporters.get(ref.id)?.factory as ExporterFactory;
+    if (accepts.includes(current)) continue;
+    const todo = `it takes ${list(accepts)}`;
+    problems.push({ at: ref.at, path: `${path}.exporters`, what: `${ref.id} cannot take ${current}`, todo });
+  }
+  if (current !== pipeline.signal) {
+    const what = `ends with ${current}, not ${pipeline.signal}`;
+    const todo = pipeline.signal === 'decisions' ? 'add the verdict processor' : `name it ${current}`;
+    problems.push({ at: pipeline.at, path, what, todo });
+  }
+  return problems;
+}
+
+function checkReceiver(loaded: LoadedConfig, pipeline: PipelineConfig, ref: Ref, path: string): Problem[] {
+  const emits = emitted(loaded, ref);
+  const wanted: readonly Signal[] = pipeline.signal === 'decisions' ? ['health', 'decisions'] : [pipeline.signal];
+  if (wanted.some((signal) => emits.includes(signal))) return [];
+  const what = `${ref.id} does not emit ${wanted.join(' or ')}`;
+  const todo = emits.length === 0 ? 'it is no receiver' : `it emits ${list(emits)}`;
+  return [{ at: ref.at, path: `${path}.receivers`, what, todo }];
+}
+
+function checkOrder(factory: ProcessorFactory, ref: Ref, seen: ReadonlySet<string>, path: string): Problem[] {
+  return (factory.after ?? [])
+    .filter((type) => !seen.has(type))
+    .map((type) => ({
+      at: ref.at,
+      path: `${path}.processors`,
+      what: `${ref.id} needs ${type} before it`,
+      todo: `put ${type} earlier in this list`,
+    }));
+}
+
+/** Pipelines feed each other where one lists as receiver what another lists as processor. */
+function checkCycles(loaded: LoadedConfig): Problem[] {
+  const feeds = (from: PipelineConfig) =>
+    loaded.pipelines.filter((to) =>
+      to.receivers.some((ref) => ref.from === 'processors' && from.processors.some(({ id }) => id === ref.id)),
+    );
+  const done = new Set<string>();
+  const problems: Problem[] = [];
+  const visit = (pipeline: PipelineConfig, trail: readonly PipelineConfig[]): void => {
+    const from = trail.indexOf(pipeline);
+    if (from >= 0) {
+      const cycle = [...trail.slice(from), pipeline].map(({ id }) => id).join(' -> ');
+      const todo = 'let one of them end';
+      problems.push({ at: pipeline.at, path: `service.pipelines.${pipeline.id}`, what: `cycle: ${cycle}`, todo });
+      return;
+    }
+    if (done.has(pipeline.id)) return;
+    for (const next of feeds(pipeline)) visit(next, [...trail, pipeline]);
+    done.add(pipeline.id);
+  };
+  for (const pipeline of loaded.pipelines) visit(pipeline, []);
+  return problems;
+}
+
+function list(signals: readonly Signal[]): string {
+  return signals.length === 0 ? 'nothing' : signals.join(', ');
+}

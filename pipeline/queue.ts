@@ -1,0 +1,183 @@
+import type { Batch } from './batch.ts';
+import type { Component, Consumer, Context, QueuedConfig } from './component.ts';
+import { asPipelineError, PipelineError } from './errors.ts';
+import { ExporterCounters } from './exporter-counters.ts';
+import type { QueueConfig, RetryConfig } from './queue-config.ts';
+
+/** Puts the counters in front of an exporter, and the queue with its retries where the configuration has them. */
+export function guardExporter(exporter: Component & Consumer, config: unknown, context: Context): Component & Consumer {
+  const { sending_queue, retry_on_failure } = config as QueuedConfig;
+  const counters = new ExporterCounters(context);
+  if (sending_queue === undefined || retry_on_failure === undefined) return new DirectExporter(exporter, counters);
+  return new QueuedExporter(exporter, sending_queue, retry_on_failure, counters, context);
+}
+
+/** An exporter without a queue: the caller waits, and sees the failure. For what is local, such as a file. */
+class DirectExporter implements Component, Consumer {
+  readonly #exporter: Component & Consumer;
+  readonly #counters: ExporterCounters;
+
+  constructor(exporter: Component & Consumer, counters: ExporterCounters) {
+    this.#exporter = exporter;
+    this.#counters = counters;
+  }
+
+  start(): Promise<void> {
+    return this.#exporter.start();
+  }
+
+  stop(deadline: AbortSignal): Promise<void> {
+    return this.#exporter.stop(deadline);
+  }
+
+  async consume(batch: Batch): Promise<void> {
+    try {
+      await this.#exporter.consume(batch);
+    } catch (thrown) {
+      const error = asPipelineError(thrown);
+      this.#counters.failed(batch, error.code);
+      if (!error.row.retryable) this.#counters.dropped(batch, error.code);
+      throw error;
+    }
+    this.#counters.sent(batch);
+  }
+}
+
+/** Batches in the order they came, worked off by `workers` at once. */
+interface Lane {
+  readonly waiting: Batch[];
+  readonly workers: number;
+  running: number;
+}
+
+/**
+ * The sending queue. A batch is accepted once it has a place; it leaves when the destination has taken it or refused
+ * it for good, however long that takes. When there is no place the caller waits, then is refused with a retryable
+ * error, so that nothing is dropped here. Telemetry goes in parallel; decisions (and deltas) one at a time, in order,
+ * and they are always let in: they are few, and there is nobody who could send them again.
+ */
+export class QueuedExporter implements Component, Consumer {
+  readonly #exporter: Component & Consumer;
+  readonly #queue: QueueConfig;
+  readonly #retry: RetryConfig;
+  readonly #counters: ExporterCounters;
+  readonly #context: Context;
+  readonly #parallel: Lane;
+  readonly #ordered: Lane;
+  /** Callers that wait for a place, first come first served. */
+  readonly #callers: (() => void)[] = [];
+  readonly #idle: (() => void)[] = [];
+  /** Aborts pauses and gives up what is left, when the deadline of `stop` has passed. */
+  readonly #abandon = new AbortController();
+  #size = 0;
+  #items = 0;
+  #stopping = false;
+
+  constructor(
+    exporter: Component & Consumer,
+    queue: QueueConfig,
+    retry: RetryConfig,
+    counters: ExporterCounters,
+    context: Context,
+  ) {
+    this.#exporter = exporter;
+    this.#queue = queue;
+    this.#retry = retry;
+    this.#counters = counters;
+    this.#context = context;
+    this.#parallel = { waiting: [], workers: queue.num_consumers, running: 0 };
+    this.#ordered = { waiting: [], workers: 1, running: 0 };
+    counters.watchQueue(queue.queue_size, () => ({ batches: this.#size, items: this.#items }));
+  }
+
+  start(): Promise<void> {
+    return this.#exporter.start();
+  }
+
+  async consume(batch: Batch): Promise<void> {
+    const isOrdered = batch.signal === 'decisions' || batch.signal === 'health';
+    if (!isOrdered) await this.#place(batch);
+    if (this.#stopping) throw new PipelineError('stopping', `exporter ${this.#context.id}`);
+    this.#size++;
+    this.#items += batch.items;
+    this.#counters.queued(batch);
+    const lane = isOrdered ? this.#ordered : this.#parallel;
+    lane.waiting.push(batch);
+    if (lane.running < lane.workers) void this.#work(lane);
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    this.#stopping = true;
+    for (const wake of this.#callers.splice(0)) wake();
+    const abandon = () => this.#abandon.abort();
+    if (deadline.aborted) abandon();
+    else deadline.addEventListener('abort', abandon, { once: true });
+    if (this.#size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    deadline.removeEventListener('abort', abandon);
+    await this.#exporter.stop(deadline);
+  }
+
+  /** Waits until there is a place, at most `block_timeout`. */
+  async #place(batch: Batch): Promise<void> {
+    if (this.#size < this.#queue.queue_size || this.#stopping) return;
+    const timeout = new AbortController();
+    let wake = () => {};
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.#callers.push(wake);
+    await Promise.race([woken, this.#context.clock.sleep(this.#queue.block_timeout, timeout.signal)]);
+    timeout.abort();
+    const waiting = this.#callers.indexOf(wake);
+    if (waiting >= 0) this.#callers.splice(waiting, 1);
+    if (this.#size < this.#queue.queue_size || this.#stopping) return;
+    this.#counters.refused(batch);
+    const detail = `${this.#queue.queue_size} batches wait for exporter ${this.#context.id}`;
+    throw new PipelineError('queue_full', detail, { retryAfterMs: RETRY_AFTER_MS });
+  }
+
+  async #work(lane: Lane): Promise<void> {
+    lane.running++;
+    for (let batch = lane.waiting.shift(); batch !== undefined; batch = lane.waiting.shift()) {
+      await this.#deliver(batch);
+      this.#size--;
+      this.#items -= batch.items;
+      this.#callers.shift()?.();
+    }
+    lane.running--;
+    if (this.#size === 0) for (const done of this.#idle.splice(0)) done();
+  }
+
+  /** Attempts until it is delivered, refused for good, or the process ends. Never throws. */
+  async #deliver(batch: Batch): Promise<void> {
+    let pauseMs = this.#retry.initial_interval;
+    for (let attempt = 1; !this.#abandon.signal.aborted; attempt++) {
+      try {
+        await this.#exporter.consume(batch);
+        this.#counters.sent(batch);
+        if (attempt > 1) this.#context.logger.info({ attempts: attempt }, 'delivery goes on');
+        return;
+      } catch (thrown) {
+        const error = asPipelineError(thrown);
+        this.#counters.failed(batch, error.code);
+        if (!error.row.retryable) return this.#drop(batch, error);
+        if (attempt === 1) this.#context.logger.warn({ code: error.code, todo: error.row.todo }, error.message);
+        const jittered = pauseMs * (0.5 + this.#context.random());
+        await this.#context.clock.sleep(Math.max(jittered, error.retryAfterMs ?? 0), this.#abandon.signal);
+        pauseMs = Math.min(pauseMs * this.#retry.multiplier, this.#retry.max_interval);
+      }
+    }
+    this.#drop(batch, new PipelineError('stopping', 'the deadline passed before the batch was delivered'));
+  }
+
+  #drop(batch: Batch, error: PipelineError): void {
+    this.#counters.dropped(batch, error.code);
+    this.#context.logger.error(
+      { code: error.code, items: batch.items, signal: batch.signal, todo: error.row.todo },
+      `dropped: ${error.message}`,
+    );
+  }
+}
+
+/** The pause that a refused caller is asked for. */
+const RETRY_AFTER_MS = 1000;
