@@ -1,0 +1,122 @@
+import { LRUCache } from 'lru-cache';
+import { type Batch, isTelemetry, type TelemetryBatch } from '../../pipeline/batch.ts';
+import type { Component, Consumer, Context, Outlets } from '../../pipeline/component.ts';
+import { readDeploymentEvent } from '../../pipeline/deployment-event.ts';
+import { serviceKeyOf, type Tag, UNKNOWN_VERSION } from '../../pipeline/tag.ts';
+import type { Count } from '../../pipeline/telemetry/meter.ts';
+import { readAttributes, withAttributes } from '../../proto/otlp/resource.ts';
+import type { DeploymentConfig } from './config.ts';
+import { type Attributes, compileResolver, type Resolved, textOf } from './resolve.ts';
+
+/** Tags every resource with its deployment version. The answer is cached by the resource's bytes. */
+export class DeploymentTagger implements Component, Consumer {
+  readonly #config: DeploymentConfig;
+  readonly #next: Outlets;
+  readonly #context: Context;
+  readonly #resolve: (attributes: Attributes) => Resolved | undefined;
+  readonly #cache: LRUCache<string, Tag>;
+  readonly #counts = new Map<string, Count>();
+  #rolesEpoch = 0;
+
+  constructor(config: DeploymentConfig, next: Outlets, context: Context) {
+    this.#config = config;
+    this.#next = next;
+    this.#context = context;
+    this.#resolve = compileResolver(config);
+    this.#cache = new LRUCache({ max: config.cache_size });
+    context.meter.observe('windback_deployment_cached_resources', { processor: context.id }, () => this.#cache.size);
+  }
+
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {}
+
+  async consume(batch: Batch): Promise<void> {
+    if (isTelemetry(batch)) this.#tag(batch);
+    await this.#next.to(batch.signal).consume(batch);
+  }
+
+  #tag(batch: TelemetryBatch): void {
+    const { count, offset, length } = batch.columns.resources;
+    this.#forgetStaleRoles();
+    const tags: Tag[] = [];
+    for (let i = 0; i < count; i++) {
+      const start = offset[i] as number;
+      tags.push(this.#tagOf(batch.bytes.subarray(start, start + (length[i] as number))));
+    }
+    if (batch.columns.signal === 'logs') this.#learnRoles(batch, tags);
+    for (const tag of tags) this.#count(tag.source === '' ? UNKNOWN_VERSION : tag.source);
+    batch.tag(tags, this.#config.target);
+  }
+
+  #tagOf(resource: Uint8Array): Tag {
+    const key = Buffer.from(resource.buffer, resource.byteOffset, resource.length).toString('latin1');
+    let tag = this.#cache.get(key);
+    if (tag === undefined) {
+      tag = this.#makeTag(resource);
+      this.#cache.set(key, tag);
+    }
+    return tag;
+  }
+
+  #makeTag(resource: Uint8Array): Tag {
+    const attributes = readAttributes(resource, 0, resource.length);
+    const first = (...keys: string[]) =>
+      keys.map((key) => textOf(attributes.get(key))).find((text) => text !== '') ?? '';
+    const namespace = first('service.namespace');
+    const service = first('service.name');
+    const environment = first('deployment.environment.name', 'deployment.environment');
+    const serviceKey = serviceKeyOf(namespace, service, environment);
+    const resolved = this.#resolve(attributes);
+    const version = resolved?.version ?? UNKNOWN_VERSION;
+    const role = this.#context.roles.of(serviceKey, version);
+    const written = [
+      { key: 'deployment.version', value: version },
+      ...(resolved === undefined ? [] : [{ key: 'deployment.version.source', value: resolved.source }]),
+      ...(role === undefined ? [] : [{ key: 'deployment.role', value: role }]),
+    ];
+    return {
+      namespace,
+      service,
+      environment,
+      serviceKey,
+      version,
+      source: resolved?.source ?? '',
+      instance: first('service.instance.id', 'k8s.pod.uid', 'k8s.pod.name', 'container.id', 'host.name'),
+      taggedResource: withAttributes(resource, written),
+      attributes: written,
+    };
+  }
+
+  /** A role that changed is part of tags already cached. Rollouts change rarely, so all of them are made anew. */
+  #forgetStaleRoles(): void {
+    const { epoch } = this.#context.roles;
+    if (epoch === this.#rolesEpoch) return;
+    this.#rolesEpoch = epoch;
+    this.#cache.clear();
+  }
+
+  /** A deployment event names both versions before the new one has sent anything. */
+  #learnRoles(batch: TelemetryBatch, tags: readonly Tag[]): void {
+    const { columns } = batch;
+    if (columns.signal !== 'logs') return;
+    for (let i = columns.isDeployment.indexOf(1); i >= 0; i = columns.isDeployment.indexOf(1, i + 1)) {
+      const event = readDeploymentEvent(batch, i, tags[columns.resource[i] as number] as Tag);
+      if (event === undefined || event.status === 'failed') continue;
+      const serviceKey = serviceKeyOf(event.namespace, event.service, event.environment);
+      this.#context.roles.begin(serviceKey, event.previousVersion, event.version);
+    }
+  }
+
+  #count(source: string): void {
+    let count = this.#counts.get(source);
+    if (count === undefined) {
+      count = this.#context.meter.counter('windback_deployment_resources_total', {
+        processor: this.#context.id,
+        source,
+      });
+      this.#counts.set(source, count);
+    }
+    count.add(1);
+  }
+}

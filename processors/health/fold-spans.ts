@@ -1,0 +1,83 @@
+import type { TelemetryBatch } from '../../pipeline/batch.ts';
+import { type Tag, UNKNOWN_VERSION } from '../../pipeline/tag.ts';
+import { NO_STATUS, type SpanColumns } from '../../proto/otlp/columns.ts';
+import { isServerError } from '../../proto/otlp/grpc-status.ts';
+import { traceIdOf } from '../../proto/otlp/ids.ts';
+import { binOf } from '../../proto/windback/latency-bins.ts';
+import { type Accumulator, type ResourceSeries, SPAN } from './accumulator.ts';
+import { isSkewed, NO_SLOT, slotOf } from './event-time.ts';
+import type { FoldPolicy, Tally } from './policy.ts';
+
+const SERVER = 2;
+const CONSUMER = 5;
+const STATUS_ERROR = 2;
+/** Span.trace_id. */
+const TRACE_ID = 1;
+
+/** Folds server and consumer spans: each is one request, in the slot in which it ended. */
+export function foldSpans(batch: TelemetryBatch, into: Accumulator, policy: FoldPolicy, tally: Tally): void {
+  const columns = batch.columns as SpanColumns;
+  const tags = batch.tags as readonly Tag[];
+  const { count, kind, resource, endSeconds, durationNs } = columns;
+  const { nowSeconds, maxSkewSeconds } = policy;
+  let current: ResourceSeries | undefined;
+  let currentResource = -1;
+  for (let i = 0; i < count; i++) {
+    if (kind[i] !== SERVER && kind[i] !== CONSUMER) {
+      tally.notARequest++;
+      continue;
+    }
+    if (resource[i] !== currentResource) {
+      currentResource = resource[i] as number;
+      const tag = tags[currentResource] as Tag;
+      current = tag.version === UNKNOWN_VERSION ? undefined : into.resource(tag);
+    }
+    const end = endSeconds[i] as number;
+    const slot = slotOf(end, nowSeconds, maxSkewSeconds);
+    const duration = durationNs[i] as number;
+    if (current === undefined) tally.unknownVersion++;
+    else if (slot === NO_SLOT) tally.absurdTime++;
+    else if (duration < 0) tally.negativeDuration++;
+    else foldSpan(batch, columns, i, slot, current, policy, tally);
+    if (slot !== NO_SLOT && isSkewed(end, nowSeconds, maxSkewSeconds)) tally.skewed++;
+  }
+}
+
+function foldSpan(
+  batch: TelemetryBatch,
+  columns: SpanColumns,
+  i: number,
+  slot: number,
+  resource: ResourceSeries,
+  policy: FoldPolicy,
+  tally: Tally,
+): void {
+  const operation = resource.operations.intern(
+    batch.bytes,
+    columns.methodOffset[i] as number,
+    columns.methodLength[i] as number,
+    columns.operationOffset[i] as number,
+    columns.operationLength[i] as number,
+  );
+  const series = resource.series(slot, operation, SPAN);
+  if (series === undefined) {
+    tally.overLimit++;
+    return;
+  }
+  series.all++;
+  series.addToBin(binOf(columns.durationNs[i] as number), 1);
+  tally.folded++;
+  if (!isBad(columns, i, policy)) return;
+  series.bad++;
+  const traceId = traceIdOf(batch.bytes, columns.offset[i] as number, columns.length[i] as number, TRACE_ID);
+  if (traceId !== '') series.addExemplar(traceId);
+}
+
+/** An error of the server, by the semantic conventions of HTTP and gRPC or by the span's own status. */
+function isBad(columns: SpanColumns, i: number, policy: FoldPolicy): boolean {
+  if (columns.status[i] === STATUS_ERROR) return true;
+  const http = columns.httpStatus[i] as number;
+  if (http !== NO_STATUS) return http >= (policy.countHttp4xx ? 400 : 500);
+  const rpc = columns.rpcStatus[i] as number;
+  return rpc !== NO_STATUS && isServerError(rpc);
+}

@@ -1,0 +1,97 @@
+import { type Batch, isTelemetry, type TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
+import type { Component, Consumer, Context, Outlets } from '../../pipeline/component.ts';
+import { WireError } from '../../proto/wire/reader.ts';
+import type { Count } from '../../pipeline/telemetry/meter.ts';
+import { Accumulator } from './accumulator.ts';
+import type { HealthConfig } from './config.ts';
+import { foldLogs } from './fold-logs.ts';
+import { MetricsFolder } from './fold-metrics.ts';
+import { foldSpans } from './fold-spans.ts';
+import { emptyTally, type FoldPolicy, REASONS, type Tally } from './policy.ts';
+
+/**
+ * Folds tagged telemetry into health deltas and passes it through untouched. A pipeline that lists it as a receiver
+ * gets the deltas, every `flush_interval`.
+ */
+export class HealthFolder implements Component, Consumer {
+  readonly #config: HealthConfig;
+  readonly #next: Outlets;
+  readonly #context: Context;
+  readonly #accumulator: Accumulator;
+  readonly #metrics = new MetricsFolder();
+  readonly #counts = new Map<string, Count>();
+  readonly #deltas: Count;
+  #stopTicking: () => void = () => {};
+
+  constructor(config: HealthConfig, next: Outlets, context: Context) {
+    this.#config = config;
+    this.#next = next;
+    this.#context = context;
+    const source = `${context.id}#${Math.floor(context.random() * 0xffff_ffff).toString(16)}`;
+    this.#accumulator = new Accumulator(source, config.max_operations, config.max_series);
+    this.#deltas = context.meter.counter('windback_health_deltas_total', { processor: context.id });
+    context.meter.observe('windback_health_series', { processor: context.id }, () => this.#accumulator.seriesCount);
+  }
+
+  async start(): Promise<void> {
+    this.#stopTicking = this.#context.clock.every(this.#config.flush_interval, () => this.#flush());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopTicking();
+    this.#stopTicking = () => {};
+    await this.#flush();
+  }
+
+  /** Folds only what the pipeline behind has taken: what is refused will be sent again, and must not count twice. */
+  async consume(batch: Batch): Promise<void> {
+    await this.#next.to(batch.signal).consume(batch);
+    if (isTelemetry(batch) && batch.tags !== undefined) this.#fold(batch);
+  }
+
+  #fold(batch: TelemetryBatch): void {
+    const tally = emptyTally();
+    const policy: FoldPolicy = {
+      nowSeconds: this.#context.clock.now() / 1000,
+      maxSkewSeconds: this.#config.max_skew / 1000,
+      countHttp4xx: this.#config.count_http_4xx,
+    };
+    try {
+      if (batch.signal === 'traces') foldSpans(batch, this.#accumulator, policy, tally);
+      else if (batch.signal === 'logs') foldLogs(batch, this.#accumulator, policy, tally);
+      else this.#metrics.fold(batch, this.#accumulator, policy, tally);
+    } catch (thrown) {
+      // The request is sound down to its items; what lies deeper is only read here. It has been passed on already.
+      if (!(thrown instanceof WireError)) throw thrown;
+      tally.malformed++;
+      this.#context.logger.warn({ signal: batch.signal }, `part of a request cannot be judged: ${thrown.message}`);
+    }
+    this.#report(batch.signal, tally);
+  }
+
+  async #flush(): Promise<void> {
+    const deltas = this.#accumulator.flush();
+    if (deltas.length === 0 || !this.#next.has('health')) return;
+    this.#deltas.add(deltas.length);
+    await this.#next.to('health').consume({ signal: 'health', items: deltas.length, deltas });
+  }
+
+  #report(signal: TelemetrySignal, tally: Tally): void {
+    this.#count('windback_health_folded_items_total', signal).add(tally.folded);
+    for (const [field, reason] of Object.entries(REASONS)) {
+      const amount = tally[field as keyof Tally];
+      if (amount > 0) this.#count('windback_health_ignored_items_total', signal, reason).add(amount);
+    }
+  }
+
+  #count(name: string, signal: TelemetrySignal, reason?: string): Count {
+    const key = `${name} ${signal} ${reason ?? ''}`;
+    let count = this.#counts.get(key);
+    if (count === undefined) {
+      const labels = { processor: this.#context.id, signal, ...(reason === undefined ? {} : { reason }) };
+      count = this.#context.meter.counter(name, labels);
+      this.#counts.set(key, count);
+    }
+    return count;
+  }
+}
