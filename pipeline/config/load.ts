@@ -1,0 +1,136 @@
+import type { ComponentTable } from '../component.ts';
+import type { z } from 'zod';
+import { check } from './check.ts';
+import { type Components, checkComponents } from './components.ts';
+import { expand } from './expand.ts';
+import type { LoadedConfig, PipelineConfig, ServiceSettings } from './loaded.ts';
+import { type Located, find } from './located.ts';
+import { checkPipelines } from './pipelines.ts';
+import { ConfigError, type Problem, sortProblems } from './report.ts';
+import type { Endpoint } from './scalars.ts';
+import { EXTENSIONS, type Section, healthCheckConfig, rootConfig, serviceConfig } from './schema.ts';
+import { type SourcesInput, readSources } from './sources.ts';
+import { suggestion } from './suggest.ts';
+
+/**
+ * Reads, merges, expands and checks a configuration. Throws `ConfigError` with every problem, in the order of lines:
+ * first those of YAML itself, and only when there are none, those of what it says.
+ */
+export function loadConfig(input: SourcesInput, table: ComponentTable): LoadedConfig {
+  const merged = readSources(input);
+  if (merged.problems.length > 0) throw new ConfigError(merged.problems, merged.files);
+  const problems: Problem[] = [];
+  const root = expand(merged.root, input.env, problems);
+  const top = check(rootConfig, root, { path: [], keyAt: root.at });
+  problems.push(...top.problems);
+
+  const sections = checkSections(root, table, problems);
+  const { receivers, processors, connectors, exporters, extensions } = sections;
+  for (const id of connectors.ids) if (processors.ids.has(id)) problems.push(twice(root, id));
+  const configuredProcessors = new Map([...processors.configured, ...connectors.configured]);
+  const referable = {
+    receivers: receivers.ids,
+    processors: new Set([...processors.ids, ...connectors.ids]),
+    exporters: exporters.ids,
+    processorFactories: new Map([...configuredProcessors].map(([id, { factory }]) => [id, factory])),
+  };
+  const pipelines = checkPipelines(root, referable, problems);
+  checkExtensionRefs(root, extensions.ids, problems);
+  if (problems.length > 0 || top.output === undefined) throw new ConfigError(problems, merged.files);
+
+  const warnings = [...unused(root, sections, pipelines), ...ignored(root, extensions)];
+  return {
+    receivers: receivers.configured,
+    processors: configuredProcessors,
+    exporters: exporters.configured,
+    pipelines,
+    service: serviceSettings(top.output.service, extensions),
+    warnings: sortProblems(warnings, merged.files),
+    tree: asWritten(top.value, sections),
+  };
+}
+
+type Sections = ReturnType<typeof checkSections>;
+
+function checkSections(root: Located, table: ComponentTable, problems: Problem[]) {
+  const extensionKinds = Object.entries(EXTENSIONS).map(([type, extension]) => ({ type, ...extension }));
+  return {
+    receivers: checkComponents(root, 'receivers', table.receivers, table, problems),
+    processors: checkComponents(root, 'processors', table.processors, table, problems),
+    connectors: checkComponents(root, 'connectors', table.processors, table, problems),
+    exporters: checkComponents(root, 'exporters', table.exporters, table, problems),
+    extensions: checkComponents(root, 'extensions', extensionKinds, table, problems),
+  };
+}
+
+function twice(root: Located, id: string): Problem {
+  const todo = 'keep one of them: connectors and processors share their ids';
+  return { at: find(root, ['connectors', id]).keyAt, path: `connectors.${id}`, what: `processors has ${id} too`, todo };
+}
+
+function checkExtensionRefs(root: Located, ids: ReadonlySet<string>, problems: Problem[]): void {
+  const list = find(root, ['service', 'extensions']).node;
+  for (const [index, item] of (list?.kind === 'list' ? list.items : []).entries()) {
+    if (item.kind !== 'scalar' || typeof item.value !== 'string' || ids.has(item.value)) continue;
+    const path = `service.extensions[${index}]`;
+    const what = `there is no extension ${item.value}`;
+    const todo = ids.size === 0 ? `add ${item.value} under extensions` : suggestion(item.value, [...ids], 'extensions');
+    problems.push({ at: item.at, path, what, todo });
+  }
+}
+
+function unused(root: Located, sections: Sections, pipelines: readonly PipelineConfig[]): Problem[] {
+  const used = { receivers: new Set<string>(), processors: new Set<string>(), exporters: new Set<string>() };
+  for (const { receivers, processors, exporters } of pipelines) {
+    for (const { id, from } of [...receivers, ...processors, ...exporters]) used[from].add(id);
+  }
+  return (['receivers', 'processors', 'connectors', 'exporters'] as const).flatMap((section) =>
+    [...sections[section].ids]
+      .filter((id) => !used[section === 'connectors' ? 'processors' : section].has(id))
+      .map((id) => {
+        const at = find(root, [section, id]).keyAt;
+        return {
+          at,
+          path: `${section}.${id}`,
+          what: 'no pipeline uses it',
+          todo: 'list it in a pipeline, or remove it',
+        };
+      }),
+  );
+}
+
+function ignored(root: Located, extensions: Sections['extensions']): Problem[] {
+  return [...extensions.configured.values()]
+    .filter(({ factory }) => factory.isIgnored)
+    .map(({ id }) => {
+      const at = find(root, ['extensions', id]).keyAt;
+      return { at, path: `extensions.${id}`, what: 'accepted, but it has no effect here', todo: 'remove it' };
+    });
+}
+
+function serviceSettings(service: z.output<typeof serviceConfig>, extensions: Sections['extensions']): ServiceSettings {
+  const { logs, metrics } = service.telemetry;
+  const configured = [...extensions.configured.values()].find(({ factory }) => factory.config === healthCheckConfig);
+  const healthCheck = (configured?.config ?? healthCheckConfig.parse({})) as z.output<typeof healthCheckConfig>;
+  const reader: Endpoint | undefined = metrics.readers?.[0]?.pull.exporter.prometheus;
+  const endpoint =
+    reader === undefined ? (metrics.address ?? metrics.endpoint) : { host: reader.host, port: reader.port };
+  return {
+    logLevel: logs.level,
+    metrics: metrics.level === 'none' ? undefined : endpoint,
+    healthCheck: healthCheck.enabled ? healthCheck.endpoint : undefined,
+    shutdownTimeoutMs: service.shutdown_timeout,
+  };
+}
+
+/** The user's configuration as plain values, in the user's order. */
+function asWritten(top: unknown, sections: Sections): unknown {
+  return Object.fromEntries(
+    Object.entries(top as object).map(([key, value]: [string, unknown]) => {
+      const section: Components<unknown> | undefined = Object.hasOwn(sections, key)
+        ? sections[key as Section]
+        : undefined;
+      return [key, section === undefined ? value : Object.fromEntries(section.values)];
+    }),
+  );
+}
