@@ -8,6 +8,8 @@ export interface Count {
 /** Sets one time series whose labels are already bound. */
 export interface Level {
   set(value: number): void;
+  /** Takes the series out of the exposition, when what it measured is gone. */
+  remove(): void;
 }
 
 export type Labels = Readonly<Record<string, string>>;
@@ -18,6 +20,7 @@ export type Labels = Readonly<Record<string, string>>;
  */
 export class Meter {
   readonly registry = new Registry();
+  readonly #refreshers: (() => void)[] = [];
   readonly #help: Readonly<Record<string, string>>;
 
   /** `help` maps each metric name that may exist to its one-line meaning: a closed table, like the errors. */
@@ -42,20 +45,23 @@ export class Meter {
       new Gauge({ name, help: this.#meaning(name), labelNames: Object.keys(labels), registers: [this.registry] });
     const child = metric.labels(labels);
     child.set(0);
-    return { set: (value) => child.set(value) };
+    return { set: (value) => child.set(value), remove: () => metric.remove(labels) };
   }
 
   /** A gauge that is read when somebody looks. */
   observe(name: string, labels: Labels, read: () => number): void {
     const level = this.gauge(name, labels);
-    this.#observed.push(() => level.set(read()));
+    this.beforeText(() => level.set(read()));
   }
 
-  readonly #observed: (() => void)[] = [];
+  /** Calls `refresh` whenever somebody looks, before the text is made. */
+  beforeText(refresh: () => void): void {
+    this.#refreshers.push(refresh);
+  }
 
   /** The Prometheus text format, version 0.0.4. */
   async text(): Promise<string> {
-    for (const read of this.#observed) read();
+    for (const refresh of this.#refreshers) refresh();
     return this.registry.metrics();
   }
 

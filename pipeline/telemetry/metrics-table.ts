@@ -13,6 +13,7 @@ export const METRICS: Readonly<Record<string, string>> = {
   windback_health_ignored_items_total: 'Items that did not enter the health deltas, by signal and reason.',
   windback_health_deltas_total: 'Health deltas handed on.',
   windback_health_series: 'Series folded since the last flush.',
+  windback_health_score: 'Score of a version over a window: 100 is perfect, 50 burns the whole budget.',
   windback_verdict_late_events_total:
     'Events that came after the block of their time was judged; they count in windows only.',
   windback_verdict_cohorts: 'Cohorts with open windows.',
