@@ -1,5 +1,11 @@
 import { pino } from 'pino';
-import { type Batch, isTelemetry, type Signal, type TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
+import {
+  type Batch,
+  isTelemetry,
+  type Signal,
+  type TelemetryBatch,
+  type TelemetrySignal,
+} from '../../pipeline/batch.ts';
 import { type Clock, SystemClock } from '../../pipeline/clock.ts';
 import type { Consumer, Context, Outlets } from '../../pipeline/component.ts';
 import { Roles } from '../../pipeline/roles.ts';

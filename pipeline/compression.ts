@@ -1,0 +1,94 @@
+import { promisify } from 'node:util';
+import { createZstdDecompress, gunzipSync, gzip, inflateSync, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { PipelineError } from './errors.ts';
+
+/** How a body may be encoded. `deflate` is the zlib format (RFC 9110, 8.4.1.2). */
+export type Encoding = 'identity' | 'gzip' | 'zstd' | 'deflate';
+
+/** What an exporter may compress with. */
+export type Compression = 'none' | 'gzip' | 'zstd';
+
+/** Deflate cannot do better than 1032:1 (zlib's documentation), so a larger claim in a gzip trailer is a lie. */
+const DEFLATE_RATIO_MAX = 1032;
+/** The smallest output buffer: what zlib itself would begin with. */
+const CHUNK_BYTES_MIN = 16 * 1024;
+/** What telemetry usually inflates by, to guess the output of formats that do not tell. */
+const USUAL_RATIO = 8;
+/** Each frame costs a decoder, so that a body of millions of empty ones would stop the thread for minutes. */
+const ZSTD_FRAMES_MAX = 64;
+
+const gzipAsync = promisify(gzip);
+const zstdAsync = promisify(zstdCompress);
+
+/**
+ * The content of a compressed body. Works in the calling thread, which on a busy core is cheaper than the thread pool.
+ * Throws `malformed` where the body is truncated, corrupt or empty, and `too_large` where it inflates to more than
+ * `limitBytes`: it stops there, so that a bomb costs no more than the limit.
+ */
+export function inflate(encoding: Encoding, body: Uint8Array, limitBytes: number): Uint8Array {
+  try {
+    switch (encoding) {
+      case 'identity':
+        return body;
+      case 'gzip':
+        return trim(gunzipSync(body, options(gzipGuess(body), limitBytes)));
+      case 'deflate':
+        return trim(inflateSync(body, options(body.length * USUAL_RATIO, limitBytes)));
+      case 'zstd':
+        return inflateZstd(body, limitBytes);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new PipelineError(
+        'too_large',
+        `its ${body.length} bytes of ${encoding} inflate to more than ${limitBytes}`,
+      );
+    }
+    throw new PipelineError('malformed', `${encoding}: ${(error as Error).message}`);
+  }
+}
+
+/** Compresses in the thread pool. `none` gives the bytes back. */
+export async function compress(compression: Compression, bytes: Uint8Array): Promise<Uint8Array> {
+  if (compression === 'gzip') return gzipAsync(bytes);
+  if (compression === 'zstd') return zstdAsync(bytes);
+  return bytes;
+}
+
+/** The decoder of Node stops after the first frame and drops the rest; a body may hold several (RFC 8878, 3.1). */
+function inflateZstd(body: Uint8Array, limitBytes: number): Uint8Array {
+  const frames: Uint8Array[] = [];
+  let left = limitBytes;
+  let pos = 0;
+  do {
+    const rest = body.subarray(pos);
+    const { buffer, engine } = zstdDecompressSync(rest, {
+      ...options(rest.length * USUAL_RATIO, left),
+      info: true,
+    }) as unknown as { buffer: Buffer; engine: ReturnType<typeof createZstdDecompress> };
+    frames.push(trim(buffer));
+    left -= buffer.length;
+    pos += engine.bytesWritten;
+    if (frames.length > ZSTD_FRAMES_MAX || engine.bytesWritten === 0) throw new Error('too many frames');
+  } while (pos < body.length);
+  return frames.length === 1 ? (frames[0] as Uint8Array) : Buffer.concat(frames);
+}
+
+/** The output size that a gzip trailer tells (RFC 1952, ISIZE): a hint, since only the last member's and modulo 2^32. */
+function gzipGuess(body: Uint8Array): number {
+  const at = body.length - 4;
+  if (at < 0) return 0;
+  const told = Buffer.from(body.buffer, body.byteOffset + at, 4).readUInt32LE();
+  return Math.min(told, body.length * DEFLATE_RATIO_MAX);
+}
+
+/** One output buffer that holds everything, where the guess is right: no pieces to join. */
+function options(guessBytes: number, limitBytes: number): { chunkSize: number; maxOutputLength: number } {
+  const limit = Math.max(limitBytes, 1);
+  return { chunkSize: Math.max(Math.min(guessBytes, limit), CHUNK_BYTES_MIN), maxOutputLength: limit };
+}
+
+/** Copies out of a buffer that is mostly unused, so that what is kept is what is counted. */
+function trim(bytes: Buffer): Uint8Array {
+  return bytes.length * 2 < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
+}

@@ -1,0 +1,84 @@
+import { PipelineError } from '../../pipeline/errors.ts';
+import type { Budget } from './budget.ts';
+
+/**
+ * The first buffer of a body whose length was told may be this large, and later ones this many times what came: to
+ * promise much and send little must not hold much.
+ */
+const PROMISED_BYTES_FIRST = 256 * 1024;
+const PROMISED_GROWTH = 16;
+/** The same where no length was told: what is not needed in the end stays with the batch, so it is little. */
+const OPEN_BYTES_FIRST = 4 * 1024;
+const OPEN_GROWTH = 2;
+
+/**
+ * One body on its way in. Each piece is copied into one buffer as it comes, so that the piece, which keeps a whole read
+ * of the socket alive, dies young. The buffer is as large as the sender says the body will be, as soon as a part of it
+ * has come; all of it counts against the budget.
+ */
+export class Body {
+  readonly #budget: Budget;
+  readonly #limitBytes: number;
+  readonly #promisedBytes: number | undefined;
+  #bytes: Buffer | undefined;
+  #length = 0;
+
+  /**
+   * `promisedBytes` is the length that the sender told, if it did. Throws `too_large` or `memory_limit` when that can
+   * never fit: nothing of it needs to be read then.
+   */
+  constructor(budget: Budget, limitBytes: number, promisedBytes: number | undefined) {
+    if (promisedBytes !== undefined) {
+      if (promisedBytes > limitBytes) throw tooLarge(`${promisedBytes} bytes`, limitBytes);
+      budget.check(promisedBytes);
+    }
+    this.#budget = budget;
+    this.#limitBytes = limitBytes;
+    this.#promisedBytes = promisedBytes;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Throws `too_large` or `memory_limit`. A body longer than promised is for the caller to refuse beforehand. */
+  push(piece: Buffer, start = 0): void {
+    const needed = this.#length + piece.length - start;
+    if (this.#bytes === undefined || needed > this.#bytes.length) this.#grow(needed);
+    piece.copy(this.#bytes as Buffer, this.#length, start);
+    this.#length = needed;
+  }
+
+  /** The bytes that came. They stay counted until `release`. */
+  bytes(): Uint8Array {
+    return this.#bytes === undefined ? Buffer.alloc(0) : this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Gives the budget back. Legal twice. */
+  release(): void {
+    this.#budget.give(this.#bytes?.length ?? 0);
+    this.#bytes = undefined;
+    this.#length = 0;
+  }
+
+  #grow(needed: number): void {
+    if (needed > this.#limitBytes) throw tooLarge('the body', this.#limitBytes);
+    const promised = this.#promisedBytes;
+    const wanted =
+      promised === undefined
+        ? Math.min(Math.max(OPEN_BYTES_FIRST, needed * OPEN_GROWTH), this.#limitBytes)
+        : Math.min(Math.max(PROMISED_BYTES_FIRST, needed * PROMISED_GROWTH), promised);
+    const capacity = Math.max(needed, wanted);
+    this.#budget.take(capacity);
+    const grown = Buffer.allocUnsafeSlow(capacity);
+    if (this.#bytes !== undefined) {
+      this.#bytes.copy(grown, 0, 0, this.#length);
+      this.#budget.give(this.#bytes.length);
+    }
+    this.#bytes = grown;
+  }
+}
+
+function tooLarge(what: string, limitBytes: number): PipelineError {
+  return new PipelineError('too_large', `${what}, where max_request_size allows ${limitBytes}`);
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { duration, endpoint, size } from '../../pipeline/config/scalars.ts';
+import { EXPORT_PATHS } from '../../proto/otlp/export.ts';
+
+const urlPath = z.string().startsWith('/', 'want a path that begins with /');
+
+/** What both protocols have. */
+const listenerFields = {
+  max_request_size: size
+    .prefault('64MiB')
+    .describe('The largest request, as sent and again when decompressed. Larger ones are refused for good.'),
+  request_timeout: duration
+    .prefault('30s')
+    .describe('How long a request may take to arrive in full. A slower client is refused.'),
+  max_connections: z.int().min(1).default(4096).describe('How many connections may be open. More are closed at once.'),
+};
+
+const grpcConfig = z.strictObject({
+  endpoint: endpoint.prefault('localhost:4317').describe('Where to listen, as host:port.'),
+  ...listenerFields,
+  max_recv_msg_size_mib: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("The Collector's key for max_request_size, in MiB; where it is given it holds."),
+  max_concurrent_streams: z
+    .int()
+    .min(1)
+    .default(256)
+    .describe('How many requests may be under way on one connection. More of them wait at the client.'),
+});
+
+const corsConfig = z
+  .strictObject({
+    allowed_origins: z
+      .array(z.string().min(1))
+      .min(1)
+      .describe('Origins of the pages that may send, such as https://shop.example; a * stands for any text.'),
+    allowed_headers: z
+      .array(z.string().min(1))
+      .default([])
+      .describe(
+        'Request headers that pages may send beside Accept, Content-Type and Content-Encoding; a * allows all.',
+      ),
+    max_age: duration.prefault('2h').describe('How long a browser may remember the answer.'),
+  })
+  .describe('Which web pages may send telemetry from a browser. Without it, none may.');
+
+const httpConfig = z.strictObject({
+  endpoint: endpoint.prefault('localhost:4318').describe('Where to listen, as host:port; HTTP/1.1 and HTTP/2 alike.'),
+  ...listenerFields,
+  traces_url_path: urlPath.default(EXPORT_PATHS.traces).describe('Where traces are posted.'),
+  metrics_url_path: urlPath.default(EXPORT_PATHS.metrics).describe('Where metrics are posted.'),
+  logs_url_path: urlPath.default(EXPORT_PATHS.logs).describe('Where logs are posted.'),
+  cors: corsConfig.optional(),
+});
+
+/** As in the Collector, a protocol that is named with nothing below it has the defaults. */
+const protocolsConfig = z
+  .strictObject({
+    grpc: grpcConfig
+      .nullable()
+      .transform((value) => value ?? grpcConfig.parse({}))
+      .optional()
+      .describe('OTLP over gRPC. Named with nothing below it: the defaults.'),
+    http: httpConfig
+      .nullable()
+      .transform((value) => value ?? httpConfig.parse({}))
+      .optional()
+      .describe('OTLP over HTTP, protobuf and JSON. Named with nothing below it: the defaults.'),
+  })
+  .refine(({ grpc, http }) => grpc !== undefined || http !== undefined, 'want grpc, http or both')
+  .describe('The protocols to serve; at least one.');
+
+export const otlpReceiverConfig = z.strictObject({
+  protocols: protocolsConfig,
+  max_in_flight: size
+    .prefault('256MiB')
+    .describe(
+      'How many bytes of requests may be in memory at once, over all clients, until the pipelines have taken them. Beyond it clients are told to retry.',
+    ),
+});
+
+export type OtlpReceiverConfig = z.output<typeof otlpReceiverConfig>;
+export type GrpcConfig = z.output<typeof grpcConfig>;
+export type HttpConfig = z.output<typeof httpConfig>;
+export type CorsConfig = z.output<typeof corsConfig>;

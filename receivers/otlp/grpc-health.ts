@@ -1,0 +1,57 @@
+import type { TelemetrySignal } from '../../pipeline/batch.ts';
+import { type Encoding, inflate } from '../../pipeline/compression.ts';
+import { asPipelineError, GRPC, PipelineError } from '../../pipeline/errors.ts';
+import type { RpcStatus } from '../../proto/google/status.ts';
+import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
+import { BYTES, Reader, WireError } from '../../proto/wire/reader.ts';
+import type { Body } from './body.ts';
+import { frame } from './grpc-answer.ts';
+import type { GrpcMethod } from './grpc-call.ts';
+
+export const HEALTH_CHECK_METHOD = '/grpc.health.v1.Health/Check';
+
+/** HealthCheckResponse: status = 1 enum, SERVING = 1. */
+const SERVING = frame(Buffer.from([1 << 3, 1]));
+/** No service's name is longer: a limit before anything is read. */
+const REQUEST_BYTES_MAX = 4096;
+
+/** grpc.health.v1.Health/Check: whoever can ask is served, for the whole server and for each signal that is taken. */
+export function healthCheck(serves: (signal: TelemetrySignal) => boolean): GrpcMethod {
+  const services = new Set(['']);
+  for (const [signal, method] of Object.entries(EXPORT_METHODS)) {
+    if (serves(signal as TelemetrySignal)) services.add(method.slice(1, method.lastIndexOf('/')));
+  }
+  return {
+    async serve(body: Body, encoding: Encoding): Promise<Buffer | RpcStatus> {
+      try {
+        const service = readService(inflate(encoding, body.bytes(), REQUEST_BYTES_MAX));
+        if (services.has(service)) return SERVING;
+        return { code: GRPC.not_found, message: `unknown service ${JSON.stringify(service.slice(0, 100))}` };
+      } catch (error) {
+        throw error instanceof WireError ? new PipelineError('malformed', error.message) : asPipelineError(error);
+      } finally {
+        body.release();
+      }
+    },
+    refused(): void {
+      // Not telemetry: the counters of refusals are about what somebody wanted to deliver.
+    },
+  };
+}
+
+/** HealthCheckRequest: service = 1 string. */
+function readService(bytes: Uint8Array): string {
+  const reader = new Reader(bytes);
+  let service = '';
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag !== ((1 << 3) | BYTES)) {
+      reader.skip(tag & 7);
+      continue;
+    }
+    const length = reader.length();
+    service = Buffer.from(bytes.subarray(reader.pos, reader.pos + length)).toString('utf8');
+    reader.pos += length;
+  }
+  return service;
+}

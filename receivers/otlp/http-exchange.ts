@@ -1,0 +1,116 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+import type { TelemetrySignal } from '../../pipeline/batch.ts';
+import type { Encoding } from '../../pipeline/compression.ts';
+import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
+import { JsonError, jsonToProtobuf } from '../../proto/otlp/json.ts';
+import { Body } from './body.ts';
+import { answerError, answerSuccess, type Form, type Response } from './http-answer.ts';
+import type { Intake } from './intake.ts';
+
+export type Request = IncomingMessage | Http2ServerRequest;
+
+export interface ExchangeSettings {
+  readonly maxRequestBytes: number;
+  readonly requestTimeoutMs: number;
+}
+
+const ENCODINGS: Readonly<Record<string, Encoding>> = {
+  '': 'identity',
+  identity: 'identity',
+  none: 'identity',
+  gzip: 'gzip',
+  'x-gzip': 'gzip',
+  zstd: 'zstd',
+  deflate: 'deflate',
+};
+
+/** One POST to a signal's path: read, handed on, answered. Never rejects. */
+export async function exchange(
+  request: Request,
+  response: Response,
+  signal: TelemetrySignal,
+  intake: Intake,
+  settings: ExchangeSettings,
+): Promise<void> {
+  const form = formOf(request.headers) ?? 'json';
+  let body: Body;
+  let encoding: Encoding;
+  try {
+    if (formOf(request.headers) === undefined) {
+      throw new PipelineError('bad_content_type', request.headers['content-type'] ?? 'there is none');
+    }
+    encoding = encodingOf(request.headers);
+    body = await readBody(request, response, intake, settings);
+  } catch (thrown) {
+    const error = asPipelineError(thrown);
+    intake.refuse(signal, error);
+    answerError(response, error, form);
+    // What still comes is thrown away, so that a client that sends first and reads afterwards sees the answer.
+    request.resume();
+    return;
+  }
+  try {
+    await intake.accept(signal, body, encoding, settings.maxRequestBytes, form === 'json' ? decodeJson : undefined);
+    answerSuccess(response, form);
+  } catch (error) {
+    answerError(response, asPipelineError(error), form);
+  }
+}
+
+/** The form that the content type names, whatever its parameters; undefined for one that is not OTLP's. */
+export function formOf(headers: IncomingHttpHeaders): Form | undefined {
+  const type = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
+  if (type === 'application/x-protobuf' || type === 'application/protobuf') return 'protobuf';
+  return type === 'application/json' ? 'json' : undefined;
+}
+
+function encodingOf(headers: IncomingHttpHeaders): Encoding {
+  const name = (headers['content-encoding'] ?? '').trim().toLowerCase();
+  const encoding = ENCODINGS[name];
+  if (encoding === undefined) throw new PipelineError('bad_encoding', `content-encoding ${name}`);
+  return encoding;
+}
+
+/** Rejects with `too_large`, `memory_limit`, `timeout` or `cancelled`; then nothing is held. */
+function readBody(request: Request, response: Response, intake: Intake, settings: ExchangeSettings): Promise<Body> {
+  const promised = request.headers['content-length'];
+  const body = new Body(intake.budget, settings.maxRequestBytes, promised === undefined ? undefined : Number(promised));
+  if (request.headers.expect === '100-continue') response.writeContinue();
+  return new Promise((resolve, reject) => {
+    let isOpen = true;
+    const end = (error?: unknown): void => {
+      if (!isOpen) return;
+      isOpen = false;
+      clearTimeout(timer);
+      if (error === undefined) return resolve(body);
+      body.release();
+      reject(error);
+    };
+    const timer = setTimeout(
+      () => end(new PipelineError('timeout', `the request did not arrive within ${settings.requestTimeoutMs} ms`)),
+      settings.requestTimeoutMs,
+    );
+    request.on('data', (piece: Buffer) => {
+      if (!isOpen) return;
+      try {
+        body.push(piece);
+      } catch (error) {
+        end(error);
+      }
+    });
+    request.on('end', () => end());
+    request.on('error', () => end(new PipelineError('cancelled', 'the connection broke before the request ended')));
+    request.on('aborted', () => end(new PipelineError('cancelled', 'the request did not end')));
+    request.on('close', () => end(new PipelineError('cancelled', 'the request did not end')));
+  });
+}
+
+function decodeJson(signal: TelemetrySignal, bytes: Uint8Array): Uint8Array {
+  try {
+    return jsonToProtobuf(signal, bytes);
+  } catch (error) {
+    if (error instanceof JsonError) throw new PipelineError('malformed', error.message, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+import type { Component, Context, Outlets } from '../../pipeline/component.ts';
+import { Budget } from './budget.ts';
+import type { OtlpReceiverConfig } from './config.ts';
+import { GrpcServer } from './grpc.ts';
+import { HttpServer } from './http.ts';
+import { Intake } from './intake.ts';
+
+/** OTLP over gRPC and over HTTP. A request is answered when the pipelines have taken responsibility for it. */
+export class OtlpReceiver implements Component {
+  readonly #config: OtlpReceiverConfig;
+  readonly #next: Outlets;
+  readonly #context: Context;
+  readonly #servers: (GrpcServer | HttpServer)[] = [];
+  #addresses: { grpc?: string; http?: string } = {};
+  #starting: Promise<void> | undefined;
+
+  constructor(config: OtlpReceiverConfig, next: Outlets, context: Context) {
+    this.#config = config;
+    this.#next = next;
+    this.#context = context;
+  }
+
+  /** Where it listens, `host:port`, once started. */
+  addresses(): { readonly grpc?: string; readonly http?: string } {
+    return this.#addresses;
+  }
+
+  /** Rejects with `port_in_use` or `cannot_listen`. */
+  async start(): Promise<void> {
+    this.#starting = this.#listen();
+    return this.#starting;
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    // A listener that is about to open could not be closed.
+    await this.#starting?.catch(() => {});
+    await Promise.all(this.#servers.splice(0).map((server) => server.stop(deadline)));
+    this.#addresses = {};
+  }
+
+  async #listen(): Promise<void> {
+    const budget = new Budget(this.#config.max_in_flight);
+    const { grpc, http } = this.#config.protocols;
+    if (grpc !== undefined) {
+      const server = new GrpcServer(grpc, new Intake('grpc', budget, this.#next, this.#context), this.#context);
+      this.#servers.push(server);
+      this.#addresses.grpc = await server.start();
+    }
+    if (http !== undefined) {
+      const server = new HttpServer(http, new Intake('http', budget, this.#next, this.#context), this.#context);
+      this.#servers.push(server);
+      this.#addresses.http = await server.start();
+    }
+  }
+}
