@@ -1,0 +1,30 @@
+import type { CommandEntry } from './command.ts';
+
+/** Every command, in the order of the help. Their files are loaded when they are needed, so that `--help` is quick. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'run',
+    summary: 'Run the pipelines of a configuration until a signal stops them.',
+    load: () => import('./commands/run.ts'),
+  },
+  {
+    name: 'validate',
+    summary: 'Check a configuration and report every problem with its place.',
+    load: () => import('./commands/validate.ts'),
+  },
+  {
+    name: 'components',
+    summary: 'List the components that a configuration can use.',
+    load: () => import('./commands/components.ts'),
+  },
+  {
+    name: 'print-config',
+    summary: 'Print the effective configuration: merged, with defaults, without secrets.',
+    load: () => import('./commands/print-config.ts'),
+  },
+  {
+    name: 'schema',
+    summary: 'Print the JSON Schema of configurations, for editors.',
+    load: () => import('./commands/schema.ts'),
+  },
+];

@@ -1,0 +1,100 @@
+import packageJson from '../../package.json' with { type: 'json' };
+import type { LoadedConfig } from '../../pipeline/config/loaded.ts';
+import type { Command, Io } from '../command.ts';
+import { CONFIG_OPTIONS, loadFrom } from '../config-options.ts';
+import { listeners } from '../listeners.ts';
+
+/** How long after the shutdown timeout a component that does not stop is left behind, ms. */
+const GRACE_MS = 2000;
+
+export const command: Command = {
+  name: 'run',
+  summary: 'Run the pipelines of a configuration until a signal stops them.',
+  usage: '--config SOURCE [options]',
+  options: CONFIG_OPTIONS,
+  outlivesStdout: true,
+  help: `
+SIGINT or SIGTERM stops it: receivers close first, what was accepted is delivered within
+service.shutdown_timeout (15s by default). A second signal ends it at once, with exit code 1.
+
+Examples:
+  windback run --config windback.yaml
+  windback run --config base.yaml --config production.yaml
+  windback run --config windback.yaml --set service.telemetry.logs.level=debug
+  windback run --config env:WINDBACK_CONFIG
+`,
+  async run(args, io) {
+    const loaded = await loadFrom(args, io, 'run');
+    const engine = await createEngine(loaded);
+    const stopRequested = Promise.withResolvers<void>();
+    const unsubscribe = io.onSignal(() => {
+      if (engine.isStopping) io.exit(1);
+      engine.isStopping = true;
+      io.stderr.write('windback: stopping; a second signal ends it at once\n');
+      stopRequested.resolve();
+    });
+    try {
+      await Promise.race([engine.start(), stopRequested.promise]);
+      if (!engine.isStopping) announce(loaded, io);
+      await stopRequested.promise;
+      return (await engine.stop()) ? 0 : 1;
+    } catch (thrown) {
+      engine.isStopping = true;
+      await engine.stop();
+      throw thrown;
+    } finally {
+      unsubscribe();
+    }
+  },
+};
+
+interface Engine {
+  isStopping: boolean;
+  start(): Promise<void>;
+  /** Whether everything stopped in time. */
+  stop(): Promise<boolean>;
+}
+
+/** The service and the operator's endpoints beside it. */
+async function createEngine(loaded: LoadedConfig): Promise<Engine> {
+  const [{ Service }, { SystemClock }, { createLogger }, { Meter }, { METRICS }, admin] = await Promise.all([
+    import('../../pipeline/service.ts'),
+    import('../../pipeline/clock.ts'),
+    import('../../pipeline/telemetry/logger.ts'),
+    import('../../pipeline/telemetry/meter.ts'),
+    import('../../pipeline/telemetry/metrics-table.ts'),
+    import('../../pipeline/telemetry/admin.ts'),
+  ]);
+  const clock = new SystemClock();
+  const meter = new Meter(METRICS);
+  const logger = createLogger(loaded.service.logLevel);
+  const service = new Service(loaded, { clock, random: Math.random, logger, meter });
+  const view = { meter, state: () => service.state };
+  const { metrics, healthCheck, shutdownTimeoutMs } = loaded.service;
+  const servers = [
+    healthCheck && new admin.AdminServer(healthCheck, 'extensions.health_check.endpoint', admin.healthPages(view)),
+    metrics && new admin.AdminServer(metrics, 'service.telemetry.metrics.endpoint', admin.metricsPages(view)),
+  ].filter((server) => server !== undefined);
+  return {
+    isStopping: false,
+    async start() {
+      for (const server of servers) await server.start();
+      await service.start();
+    },
+    async stop() {
+      const late = clock.sleep(shutdownTimeoutMs + GRACE_MS).then(() => false);
+      const done = service.stop().then(() => Promise.all(servers.map((server) => server.stop())));
+      return Promise.race([done.then(() => true), late]);
+    },
+  };
+}
+
+function announce(loaded: LoadedConfig, io: Io): void {
+  const { metrics, healthCheck } = loaded.service;
+  const places = [
+    ...listeners(loaded),
+    ...(metrics === undefined ? [] : [`metrics http://${metrics.host}:${metrics.port}/metrics`]),
+    ...(healthCheck === undefined ? [] : [`health http://${healthCheck.host}:${healthCheck.port}/readyz`]),
+  ];
+  io.stderr.write(`windback ${packageJson.version} is ready: ${places.join(', ')}\n`);
+}

@@ -1,0 +1,45 @@
+/** The options of every command that reads a configuration. */
+import { readFileSync } from 'node:fs';
+import { styleText } from 'node:util';
+import { loadConfig } from '../pipeline/config/load.ts';
+import type { LoadedConfig } from '../pipeline/config/loaded.ts';
+import { formatProblem } from '../pipeline/config/report.ts';
+import { usage } from './args.ts';
+import type { Args, Io, OptionSpecs } from './command.ts';
+
+export const CONFIG_OPTIONS = {
+  config: {
+    type: 'string',
+    multiple: true,
+    short: 'c',
+    value: 'SOURCE',
+    description: 'A YAML file, env:NAME (a variable that holds YAML) or yaml:TEXT. Several merge, the later ones win.',
+  },
+  set: {
+    type: 'string',
+    multiple: true,
+    value: 'KEY=VALUE',
+    description: 'Set one key, such as exporters.kafka.topic=decisions. The value is YAML.',
+  },
+} as const satisfies OptionSpecs;
+
+/** Loads what the command line names and prints its warnings. Throws `PipelineError` with `usage` or `config`. */
+export async function loadFrom(args: Args, io: Io, command: string): Promise<LoadedConfig> {
+  const sources = args.texts('config');
+  if (sources.length === 0) {
+    throw usage(
+      `which configuration? Give one with --config, for example: windback ${command} --config examples/windback.yaml`,
+    );
+  }
+  // Loaded here, so that --help need not wait for every component.
+  const { components } = await import('./components.ts');
+  const readFile = (path: string): string => readFileSync(path, 'utf8');
+  const loaded = loadConfig({ sources, sets: args.texts('set'), env: io.env, readFile }, components);
+  printWarnings(loaded, io);
+  return loaded;
+}
+
+function printWarnings({ warnings }: LoadedConfig, io: Io): void {
+  const word = styleText('yellow', 'warning:', { stream: io.stderr });
+  for (const warning of warnings) io.stderr.write(`${word} ${formatProblem(warning)}\n`);
+}
