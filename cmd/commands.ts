@@ -8,6 +8,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/run.ts'),
   },
   {
+    name: 'replay',
+    summary: 'Judge recorded telemetry on event time, as fast as the machine can.',
+    load: () => import('./commands/replay.ts'),
+  },
+  {
     name: 'validate',
     summary: 'Check a configuration and report every problem with its place.',
     load: () => import('./commands/validate.ts'),

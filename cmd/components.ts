@@ -1,10 +1,13 @@
 import type { ComponentTable } from '../pipeline/component.ts';
 import { deployment } from '../processors/deployment/factory.ts';
 import { health } from '../processors/health/factory.ts';
+import { verdict } from '../processors/verdict/factory.ts';
+import { otlpReceiver } from '../receivers/otlp/factory.ts';
+import { otlpFile } from '../receivers/otlp-file/factory.ts';
 
 /** THE table: what is not listed here does not exist. */
 export const components: ComponentTable = {
-  receivers: [],
-  processors: [deployment, health],
+  receivers: [otlpReceiver, otlpFile],
+  processors: [deployment, health, verdict],
   exporters: [],
 };

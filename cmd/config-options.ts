@@ -31,6 +31,15 @@ export async function loadFrom(args: Args, io: Io, command: string): Promise<Loa
       `which configuration? Give one with --config, for example: windback ${command} --config examples/windback.yaml`,
     );
   }
+  return load(sources, args, io);
+}
+
+/** Loads a configuration that is built in, with the command line's `--set`. Throws `PipelineError` with `config`. */
+export function loadText(yaml: string, args: Args, io: Io): Promise<LoadedConfig> {
+  return load([`yaml:${yaml}`], args, io);
+}
+
+async function load(sources: readonly string[], args: Args, io: Io): Promise<LoadedConfig> {
   // Loaded here, so that --help need not wait for every component.
   const { components } = await import('./components.ts');
   const readFile = (path: string): string => readFileSync(path, 'utf8');

@@ -94,16 +94,6 @@ export class ServiceJudge {
     return decisions;
   }
 
-  /** Judges what is left, whatever the watermark: for the end of a recording. */
-  finish(): DecisionEvent[] {
-    const decisions: DecisionEvent[] = [];
-    while (this.#blocks.size > 0) {
-      const decision = this.#judge(this.#nextSlot);
-      if (decision !== undefined) decisions.push(decision);
-    }
-    return decisions;
-  }
-
   /** Whether nothing has been heard for so long that all of it may be forgotten. */
   isForgotten(nowMs: number): boolean {
     if (this.#blocks.size > 0) return false;

@@ -60,11 +60,6 @@ export class VerdictProcessor implements Component, Consumer {
     this.#report();
   }
 
-  /** Judges everything that has been merged, whatever the watermark: the end of a recording. */
-  async finish(): Promise<void> {
-    await this.#emit([...this.#services.values()].flatMap((service) => service.finish()));
-  }
-
   #merge({ deltas }: HealthBatch): void {
     const nowMs = this.#context.clock.now();
     for (const { slot, series, events } of deltas) {

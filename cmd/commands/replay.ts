@@ -1,0 +1,103 @@
+import type { Batch, TelemetryBatch } from '../../pipeline/batch.ts';
+import { ManualClock } from '../../pipeline/clock.ts';
+import type { LoadedConfig } from '../../pipeline/config/loaded.ts';
+import { Service } from '../../pipeline/service.ts';
+import { createLogger } from '../../pipeline/telemetry/logger.ts';
+import { Meter } from '../../pipeline/telemetry/meter.ts';
+import { METRICS } from '../../pipeline/telemetry/metrics-table.ts';
+import { structuredEvent } from '../../proto/windback/decision.ts';
+import { usage } from '../args.ts';
+import type { Args, Command, Io } from '../command.ts';
+import { CONFIG_OPTIONS, loadFrom, loadText } from '../config-options.ts';
+import { DEFAULT_POLICY } from '../replay/default-policy.ts';
+import { mergeCaptures } from '../replay/merge.ts';
+import { Progress } from '../replay/progress.ts';
+import { type Stage, stage } from '../replay/stage.ts';
+
+/** Event time that passes after the last request, so that everything recorded is judged: longer than any hold. */
+const RUN_OUT_MS = 5 * 60_000;
+
+export const command: Command = {
+  name: 'replay',
+  summary: 'Judge recorded telemetry on event time, as fast as the machine can.',
+  usage: '[options] CAPTURE...',
+  options: CONFIG_OPTIONS,
+  positionals: 'captures',
+  help: `
+A capture is what the Collector's file exporter (or ours) writes: one OTLP/JSON request a line,
+plain, gzip or zstd; - is standard input. Several captures are merged in the order of time.
+
+The pipelines of the configuration are used with their ends cut off: receivers are replaced by
+the captures, and nothing is sent to any exporter. Without --config the default policy judges.
+Each decision is one CloudEvents JSON object a line on stdout. The same input and configuration
+give the same bytes.
+
+Examples:
+  windback replay capture.jsonl
+  windback replay --config windback.yaml traces.jsonl.gz logs.jsonl.gz | jq -r .data.reason
+  windback replay --set processors.verdict.tolerance=0.5 capture.jsonl
+`,
+  async run(args, io) {
+    if (args.positionals.length === 0) throw usage('which capture? For example: windback replay capture.jsonl');
+    const hasConfig = args.texts('config').length > 0;
+    const loaded = hasConfig ? await loadFrom(args, io, 'replay') : await loadText(DEFAULT_POLICY, args, io);
+    await replay(loaded, args, io);
+    return 0;
+  },
+};
+
+async function replay(loaded: LoadedConfig, args: Args, io: Io): Promise<void> {
+  const progress = new Progress(io.stderr);
+  const clock = new ManualClock();
+  const staged = stage(loaded, async (batch: Batch) => {
+    if (batch.signal !== 'decisions') return;
+    for (const decision of batch.decisions) {
+      progress.decisions++;
+      progress.clear();
+      await write(io.stdout, `${JSON.stringify(structuredEvent(decision))}\n`);
+    }
+  });
+  const logger = createLogger('error');
+  // A fixed seed: nothing that decides is random, but what is must not differ between two replays either.
+  const service = new Service(staged.loaded, { clock, random: () => 0.5, logger, meter: new Meter(METRICS) });
+  await service.start();
+  await play(args.positionals, staged, clock, progress, io);
+  await service.stop();
+  progress.finish();
+}
+
+/** Moves the clock to each request's time, which rings what is due before it, then lets it in. */
+async function play(
+  paths: readonly string[],
+  staged: Stage,
+  clock: ManualClock,
+  progress: Progress,
+  io: Io,
+): Promise<void> {
+  let isFirst = true;
+  for await (const recorded of mergeCaptures(paths)) {
+    if ('problem' in recorded) {
+      progress.problems++;
+      progress.clear();
+      io.stderr.write(`${recorded.path}:${recorded.line}: ${recorded.problem}; left out\n`);
+      continue;
+    }
+    if (isFirst) clock.startAt(recorded.atMs);
+    isFirst = false;
+    await clock.advanceTo(recorded.atMs);
+    await letIn(staged, recorded.batch);
+    progress.step(recorded.atMs, recorded.batch.items);
+  }
+  await clock.advanceTo(clock.now() + RUN_OUT_MS);
+}
+
+async function letIn(staged: Stage, batch: TelemetryBatch): Promise<void> {
+  await staged.outlets().to(batch.signal).consume(batch);
+}
+
+function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.write(text)) resolve();
+    else stream.once('drain', resolve);
+  });
+}
