@@ -36,7 +36,7 @@ export function check<S extends z.ZodType>(schema: S, node: Located, place: Plac
   const result = schema.safeParse(value, { error: (issue) => want(issue) });
   if (result.success) return { output: result.data, value, problems: [] };
   const subject = { schema, node, value, place };
-  const problems = result.error.issues.flatMap((issue) => explain(issue as Issue, [], subject));
+  const problems = withoutConsequences(result.error.issues).flatMap((issue) => explain(issue, [], subject));
   return { output: undefined, value, problems: problems.filter(({ broken }) => !broken).map(({ problem }) => problem) };
 }
 
@@ -72,6 +72,12 @@ interface Subject extends Pick<Checked<unknown>, 'value'> {
   readonly schema: z.ZodType;
   readonly node: Located;
   readonly place: Place;
+}
+
+/** A rule of a map that has unknown keys most likely fails because of them: `want grpc or http` after `grcp`. */
+function withoutConsequences(issues: readonly Issue[]): Issue[] {
+  const misspelt = issues.filter(({ code }) => code === 'unrecognized_keys').map(({ path }) => path.join('.'));
+  return issues.filter(({ code, path }) => code !== 'custom' || !misspelt.includes(path.join('.')));
 }
 
 interface Explained {
