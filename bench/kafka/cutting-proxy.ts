@@ -1,0 +1,44 @@
+/** A proxy before one broker that now and then swallows the answer to a Produce request and cuts the connection. */
+import { once } from 'node:events';
+import { connect, createServer, type Server } from 'node:net';
+
+const produceKey = 0;
+
+/** Listens at `port`; every `cutEvery`-th answer to a Produce request is lost although the broker wrote the records. */
+export async function startCuttingProxy(port: number, brokerPort: number, cutEvery: number): Promise<Server> {
+  let answers = 0;
+  const proxy = createServer((client) => {
+    const broker = connect({ port: brokerPort, host: '127.0.0.1' });
+    const produceIds = new Set<number>();
+    const cut = () => {
+      client.destroy();
+      broker.destroy();
+    };
+    const request = splitFrames((frame) => {
+      if (frame.readInt16BE(4) === produceKey) produceIds.add(frame.readInt32BE(8));
+      broker.write(frame);
+    });
+    const response = splitFrames((frame) => {
+      if (produceIds.delete(frame.readInt32BE(4)) && ++answers % cutEvery === 0) cut();
+      else if (!client.destroyed) client.write(frame);
+    });
+    client.on('data', request).on('error', cut).on('close', cut);
+    broker.on('data', response).on('error', cut).on('close', cut);
+  });
+  proxy.listen(port, '127.0.0.1');
+  await once(proxy, 'listening');
+  return proxy;
+}
+
+/** Cuts a byte stream into Kafka frames: a length of four bytes and the content. */
+function splitFrames(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0);
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    while (rest.length >= 4 && rest.length >= 4 + rest.readInt32BE(0)) {
+      const end = 4 + rest.readInt32BE(0);
+      onFrame(rest.subarray(0, end));
+      rest = rest.subarray(end);
+    }
+  };
+}
