@@ -1,4 +1,8 @@
 import type { ComponentTable } from '../pipeline/component.ts';
+import { debug } from '../exporters/debug/factory.ts';
+import { file } from '../exporters/file/factory.ts';
+import { otlpExporter } from '../exporters/otlp/factory.ts';
+import { otlpHttpExporter } from '../exporters/otlp-http/factory.ts';
 import { deployment } from '../processors/deployment/factory.ts';
 import { health } from '../processors/health/factory.ts';
 import { verdict } from '../processors/verdict/factory.ts';
@@ -9,5 +13,5 @@ import { otlpFile } from '../receivers/otlp-file/factory.ts';
 export const components: ComponentTable = {
   receivers: [otlpReceiver, otlpFile],
   processors: [deployment, health, verdict],
-  exporters: [],
+  exporters: [debug, file, otlpExporter, otlpHttpExporter],
 };
