@@ -1,6 +1,6 @@
 import type { Signal } from './batch.ts';
 import type { ExporterFactory, ProcessorFactory, ReceiverFactory } from './component.ts';
-import type { LoadedConfig, PipelineConfig, Ref } from './config/loaded.ts';
+import type { Configured, LoadedConfig, PipelineConfig, Ref } from './config/loaded.ts';
 import type { Problem } from './config/report.ts';
 
 /** The signals that a processor makes out of nothing: those that a pipeline gets when it lists it as a receiver. */
@@ -42,7 +42,7 @@ function entrySignal(loaded: LoadedConfig, pipeline: PipelineConfig): Signal | u
 
 function emitted(loaded: LoadedConfig, ref: Ref): readonly Signal[] {
   if (ref.from === 'processors') return sourceSignals(processor(loaded, ref));
-  return (loaded.receivers.get(ref.id)?.factory as ReceiverFactory).emits;
+  return (loaded.receivers.get(ref.id) as Configured<ReceiverFactory>).factory.emits;
 }
 
 function processor(loaded: LoadedConfig, ref: Ref): ProcessorFactory {
@@ -68,7 +68,7 @@ function checkPipeline(loaded: LoadedConfig, pipeline: PipelineConfig): Problem[
     current = output;
   }
   for (const ref of pipeline.exporters) {
-    const { accepts } = loaded.exporters.get(ref.id)?.factory as ExporterFactory;
+    const { accepts } = (loaded.exporters.get(ref.id) as Configured<ExporterFactory>).factory;
     if (accepts.includes(current)) continue;
     const todo = `it takes ${list(accepts)}`;
     problems.push({ at: ref.at, path: `${path}.exporters`, what: `${ref.id} cannot take ${current}`, todo });

@@ -116,7 +116,7 @@ export class RiskInterval {
   /** Lower and upper bound; null above the grid. They hold at every moment at once with probability 95 %. */
   get bounds(): readonly [number, number | null] {
     const bar = Math.log(2 / INTERVAL_ERROR);
-    const lower = GRID.filter((_, i) => (this.#above[i] as Bets).logE >= bar).at(-1) ?? 0;
+    const lower = GRID.findLast((_, i) => (this.#above[i] as Bets).logE >= bar) ?? 0;
     const upper = GRID.find((_, i) => (this.#below[i] as Bets).logE >= bar) ?? null;
     return [lower, upper];
   }
