@@ -69,12 +69,10 @@ export class Body {
         ? Math.min(Math.max(OPEN_BYTES_FIRST, needed * OPEN_GROWTH), this.#limitBytes)
         : Math.min(Math.max(PROMISED_BYTES_FIRST, needed * PROMISED_GROWTH), promised);
     const capacity = Math.max(needed, wanted);
-    this.#budget.take(capacity);
+    // The two are there together only for the length of the copy below, in which nothing else happens.
+    this.#budget.take(capacity - (this.#bytes?.length ?? 0));
     const grown = Buffer.allocUnsafeSlow(capacity);
-    if (this.#bytes !== undefined) {
-      this.#bytes.copy(grown, 0, 0, this.#length);
-      this.#budget.give(this.#bytes.length);
-    }
+    this.#bytes?.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }
 }

@@ -87,9 +87,7 @@ export class GrpcServer {
 
 function methodsOf(intake: Intake, maxRequestBytes: number): Map<string, GrpcMethod> {
   const methods = new Map([[HEALTH_CHECK_METHOD, healthCheck((signal) => intake.serves(signal))]]);
-  for (const signal of SIGNALS) {
-    if (intake.serves(signal)) methods.set(EXPORT_METHODS[signal], exportMethod(signal, intake, maxRequestBytes));
-  }
+  for (const signal of SIGNALS) methods.set(EXPORT_METHODS[signal], exportMethod(signal, intake, maxRequestBytes));
   return methods;
 }
 

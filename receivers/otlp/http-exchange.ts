@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Http2ServerRequest } from 'node:http2';
+import { constants, type Http2ServerRequest } from 'node:http2';
 import type { TelemetrySignal } from '../../pipeline/batch.ts';
 import type { Encoding } from '../../pipeline/compression.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
@@ -46,8 +46,7 @@ export async function exchange(
     const error = asPipelineError(thrown);
     intake.refuse(signal, error);
     answerError(response, error, form);
-    // What still comes is thrown away, so that a client that sends first and reads afterwards sees the answer.
-    request.resume();
+    letGo(request);
     return;
   }
   try {
@@ -65,6 +64,15 @@ export function formOf(headers: IncomingHttpHeaders): Form | undefined {
   return type === 'application/json' ? 'json' : undefined;
 }
 
+/**
+ * Leaves a request that has been answered before its end. Over HTTP/1.1 what still comes is thrown away, so that a
+ * client that sends first and reads afterwards sees the answer; over HTTP/2 it is asked to stop (RFC 9113, 8.1).
+ */
+export function letGo(request: Request): void {
+  request.resume();
+  if ('stream' in request && !request.readableEnded) request.stream.close(constants.NGHTTP2_NO_ERROR);
+}
+
 function encodingOf(headers: IncomingHttpHeaders): Encoding {
   const name = (headers['content-encoding'] ?? '').trim().toLowerCase();
   const encoding = ENCODINGS[name];
@@ -74,8 +82,9 @@ function encodingOf(headers: IncomingHttpHeaders): Encoding {
 
 /** Rejects with `too_large`, `memory_limit`, `timeout` or `cancelled`; then nothing is held. */
 function readBody(request: Request, response: Response, intake: Intake, settings: ExchangeSettings): Promise<Body> {
-  const promised = request.headers['content-length'];
-  const body = new Body(intake.budget, settings.maxRequestBytes, promised === undefined ? undefined : Number(promised));
+  const told = request.headers['content-length'] ?? '';
+  const promisedBytes = /^\d+$/.test(told) ? Number(told) : undefined;
+  const body = new Body(intake.budget, settings.maxRequestBytes, promisedBytes);
   if (request.headers.expect === '100-continue') response.writeContinue();
   return new Promise((resolve, reject) => {
     let isOpen = true;

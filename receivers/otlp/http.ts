@@ -1,4 +1,10 @@
-import { createServer as createHttp1, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import {
+  createServer as createHttp1,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import { createServer as createHttp2, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -9,7 +15,7 @@ import { listen } from '../../pipeline/listener.ts';
 import type { HttpConfig } from './config.ts';
 import { answerError, type Response } from './http-answer.ts';
 import { Cors } from './http-cors.ts';
-import { type ExchangeSettings, exchange, formOf, type Request } from './http-exchange.ts';
+import { type ExchangeSettings, exchange, formOf, letGo, type Request } from './http-exchange.ts';
 import { firstBytesTell } from './http-sniff.ts';
 import { HTTP2_OPTIONS, Sessions } from './http2-sessions.ts';
 import type { Intake } from './intake.ts';
@@ -29,7 +35,8 @@ export class HttpServer {
   readonly #sessions = new Sessions();
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
-  #stopping = false;
+  /** Answers over HTTP/1.1 that are not complete. */
+  readonly #open = new Set<ServerResponse>();
 
   constructor(config: HttpConfig, intake: Intake, context: Context) {
     this.#config = config;
@@ -37,12 +44,11 @@ export class HttpServer {
     this.#context = context;
     this.#settings = { maxRequestBytes: config.max_request_size, requestTimeoutMs: config.request_timeout };
     this.#cors = config.cors === undefined ? undefined : new Cors(config.cors);
-    const paths: [string, TelemetrySignal][] = [
+    this.#signals = new Map([
       [config.traces_url_path, 'traces'],
       [config.metrics_url_path, 'metrics'],
       [config.logs_url_path, 'logs'],
-    ];
-    this.#signals = new Map(paths.filter(([, signal]) => intake.serves(signal)));
+    ]);
   }
 
   /** Resolves to the address. Rejects with `port_in_use` or `cannot_listen`. */
@@ -68,12 +74,13 @@ export class HttpServer {
   async stop(deadline: AbortSignal): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
-    this.#stopping = true;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    // Otherwise these connections would be kept for a next request, which nobody would take.
+    for (const response of this.#open) if (!response.headersSent) response.setHeader('connection', 'close');
     const cut = () => {
       for (const socket of this.#sockets) socket.destroy();
     };
-    // A connection that has not said anything, or nothing since its last answer, has nothing to finish.
+    // Connections that are idle after an answer are closed by close(); those that have not said anything are not.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
     if (deadline.aborted) cut();
     deadline.addEventListener('abort', cut, { once: true });
@@ -91,8 +98,10 @@ export class HttpServer {
       noDelay: true,
       keepAlive: true,
     });
-    const serve = (request: IncomingMessage, response: Response) => {
-      if (this.#stopping) response.setHeader('connection', 'close');
+    const serve = (request: IncomingMessage, response: ServerResponse) => {
+      this.#open.add(response);
+      response.once('close', () => this.#open.delete(response));
+      if (!server.listening) response.setHeader('connection', 'close');
       this.#serve(request, response);
     };
     server.on('request', serve);
@@ -134,7 +143,7 @@ export class HttpServer {
   #refuse(request: Request, response: Response, signal: TelemetrySignal | undefined, error: PipelineError): void {
     this.#intake.refuse(signal, error);
     answerError(response, error, formOf(request.headers) ?? 'json');
-    request.resume();
+    letGo(request);
   }
 }
 

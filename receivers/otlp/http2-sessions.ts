@@ -5,11 +5,17 @@ import { constants, type ServerHttp2Session, type ServerOptions } from 'node:htt
  * event loop each; bench/transport shows the difference. Memory is bounded by max_in_flight, not by windows.
  */
 const WINDOW_BYTES = 8 * 1024 ** 2;
+/** How many requests may be under way on a connection where the configuration does not say. */
+const STREAMS_MAX = 256;
 /** Of a request's headers, which hold a handful of short values and perhaps a token. */
 const HEADER_BYTES_MAX = 16 * 1024;
 
 export const HTTP2_OPTIONS = {
-  settings: { initialWindowSize: WINDOW_BYTES, maxHeaderListSize: HEADER_BYTES_MAX },
+  settings: {
+    initialWindowSize: WINDOW_BYTES,
+    maxHeaderListSize: HEADER_BYTES_MAX,
+    maxConcurrentStreams: STREAMS_MAX,
+  },
   maxHeaderListPairs: 64,
   noDelay: true,
   // So that the system ends connections whose other side is gone.

@@ -53,10 +53,11 @@ export class Intake {
     limitBytes: number,
     decode?: Decode,
   ): Promise<void> {
-    const lane = this.#lanes.get(signal) as Lane;
+    const lane = this.#lanes.get(signal);
     let inflatedBytes = 0;
     let items = 0;
     try {
+      if (lane === undefined) throw new PipelineError('unknown_path', `no pipeline takes ${signal} from this receiver`);
       let bytes = body.bytes();
       if (encoding !== 'identity') {
         bytes = this.#inflate(bytes, encoding, limitBytes);
