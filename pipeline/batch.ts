@@ -64,6 +64,11 @@ export class TelemetryBatch {
     return this.#tags;
   }
 
+  /** Where the tags are written. */
+  get target(): TagTarget {
+    return this.#target;
+  }
+
   /** Tags each resource; `tags[i]` belongs to resource i. */
   tag(tags: readonly Tag[], target: TagTarget): void {
     this.#tags = tags;

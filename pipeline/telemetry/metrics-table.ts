@@ -4,6 +4,8 @@ export const METRICS: Readonly<Record<string, string>> = {
   windback_receiver_refused_items_total: 'Items that a receiver refused, by reason (a code of docs/errors.md).',
   windback_receiver_refused_requests_total:
     'Requests that were refused before their items could be counted, by reason.',
+  windback_processor_refused_items_total:
+    'Items that a processor refused, by reason (a code of docs/errors.md); the caller still has them.',
   windback_processor_dropped_items_total: 'Items that a processor dropped, by reason.',
   windback_processor_batch_flushes_total: 'Batches that the batch processor sent on, by what triggered them.',
   windback_memory_limiter_bytes: 'Resident memory that the memory limiter compares with its limit.',
