@@ -1,0 +1,119 @@
+/**
+ * Replays real progressive deployments, one of them defective in each case, and prints what was decided case by case.
+ *
+ *   npm run bench:changerca -- [--data DIR] [--converter FILE] [-- replay options]
+ *
+ * DIR holds the cases of the ChangeRCA data set (IntelligentDDS, FSE 2024), one folder each; FILE turns a case into an
+ * OTLP capture. Both lie outside this repository: the data set has no licence that would let us copy it.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const ROOT = join(import.meta.dirname, '../..');
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    data: { type: 'string', default: join(ROOT, '../shared/data/changerca') },
+    converter: { type: 'string', default: join(ROOT, '../shared/tools/changerca-to-otlp.mjs') },
+  },
+});
+
+interface Labelled {
+  readonly case: string;
+  readonly fault: string | null;
+  readonly rollouts: readonly {
+    readonly service: string;
+    readonly first_candidate_ready_unix: number;
+    readonly bad: boolean;
+  }[];
+}
+interface Event {
+  readonly time: string;
+  readonly data: {
+    readonly decision: string;
+    readonly indicator: string | null;
+    readonly reason: string;
+    readonly service: { readonly name: string };
+  };
+}
+
+for (const path of [values.data, values.converter]) {
+  if (existsSync(path)) continue;
+  process.stderr.write(`${path} does not exist; name the data with --data and --converter\n`);
+  process.exit(2);
+}
+const folder = mkdtempSync(join(tmpdir(), 'windback-changerca-'));
+try {
+  run(folder);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function run(scratch: string): void {
+  const counts = { found: 0, missed: 0, wrong: 0, good: 0, repeatable: 0 };
+  const cases = readdirSync(values.data).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  row('case', 'fault', 'service', 'expected', 'decision', 'min', 'indicator');
+  for (const name of cases) {
+    const capture = join(scratch, 'capture.jsonl');
+    const converted = spawnSync(process.execPath, [values.converter, join(values.data, name)], {
+      stdio: ['ignore', openSync(capture, 'w'), 'inherit'],
+    });
+    if (converted.status !== 0) throw new Error(`cannot convert ${name}`);
+    const labels = JSON.parse(
+      execFileSync(process.execPath, [values.converter, join(values.data, name), '--labels'], { encoding: 'utf8' }),
+    ) as Labelled;
+    const output = replay(capture);
+    if (output === replay(capture)) counts.repeatable++;
+    judge(labels, output, counts);
+  }
+  const { found, missed, wrong, good, repeatable } = counts;
+  process.stdout.write(
+    `\n${found} of ${found + missed} bad deployments rolled back, ${wrong} of ${good} good ones; ${repeatable} of ${cases.length} replays gave the same bytes twice\n`,
+  );
+}
+
+function replay(capture: string): string {
+  const args = [join(ROOT, 'cmd/windback.ts'), 'replay', ...positionals, capture];
+  return execFileSync(process.execPath, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+}
+
+function judge(
+  labels: Labelled,
+  output: string,
+  counts: { found: number; missed: number; wrong: number; good: number },
+): void {
+  const events = output
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Event);
+  for (const { service, bad, first_candidate_ready_unix: readyUnix } of labels.rollouts) {
+    const rollback = events.find(({ data }) => data.service.name === service && data.decision === 'rollback');
+    if (bad) counts[rollback === undefined ? 'missed' : 'found']++;
+    else {
+      counts.good++;
+      if (rollback !== undefined) counts.wrong++;
+    }
+    const minutes = rollback === undefined ? '' : ((Date.parse(rollback.time) / 1000 - readyUnix) / 60).toFixed(1);
+    const decision = rollback === undefined ? '-' : 'rollback';
+    const expected = bad ? 'rollback' : '-';
+    const indicator = rollback?.data.indicator ?? '';
+    row(labels.case, labels.fault ?? '', service, expected, decision, minutes, indicator);
+  }
+}
+
+function row(...cells: readonly string[]): void {
+  const widths = [14, 13, 24, 9, 9, 5, 0];
+  process.stdout.write(
+    `${cells
+      .map((cell, i) => cell.padEnd(widths[i] as number))
+      .join(' ')
+      .trimEnd()}\n`,
+  );
+}
