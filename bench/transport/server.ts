@@ -1,0 +1,58 @@
+/**
+ * One gRPC server in a process of its own, which the benchmark starts: `node server.ts ours|grpc-js`. Says its port and,
+ * when asked, the CPU time it used. Both servers scan each request to columns and acknowledge it.
+ */
+import { Server, ServerCredentials, type handleUnaryCall } from '@grpc/grpc-js';
+import { TelemetryBatch } from '../../pipeline/batch.ts';
+import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
+import { otlpReceiverConfig } from '../../receivers/otlp/config.ts';
+import { OtlpReceiver } from '../../receivers/otlp/otlp.ts';
+import { outletsTo, quietContext } from './surroundings.ts';
+
+let items = 0;
+
+async function ours(): Promise<number> {
+  const config = otlpReceiverConfig.parse({ protocols: { grpc: { endpoint: '127.0.0.1:0' } }, max_in_flight: '1GiB' });
+  const count = async (batch: { items: number }): Promise<void> => {
+    items += batch.items;
+  };
+  const receiver = new OtlpReceiver(config, outletsTo({ consume: count }), quietContext('otlp'));
+  await receiver.start();
+  return Number(receiver.addresses().grpc?.split(':').at(-1));
+}
+
+/** The best that the library allows: requests and answers stay bytes. */
+function grpcJs(): Promise<number> {
+  const server = new Server({ 'grpc.max_receive_message_length': -1 });
+  const same = (bytes: Buffer): Buffer => bytes;
+  const answer = Buffer.alloc(0);
+  const exportTraces: handleUnaryCall<Buffer, Buffer> = (call, done) => {
+    items += TelemetryBatch.open('traces', call.request).items;
+    done(null, answer);
+  };
+  server.addService(
+    {
+      Export: {
+        path: EXPORT_METHODS.traces,
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: same,
+        requestDeserialize: same,
+        responseSerialize: same,
+        responseDeserialize: same,
+      },
+    },
+    { Export: exportTraces },
+  );
+  return new Promise((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+      error ? reject(error) : resolve(port),
+    );
+  });
+}
+
+process.on('message', () => {
+  const { user, system } = process.cpuUsage();
+  process.send?.({ cpuSeconds: (user + system) / 1e6, items, rssBytes: process.memoryUsage.rss() });
+});
+process.send?.({ port: await (process.argv[2] === 'ours' ? ours() : grpcJs()) });
