@@ -13,6 +13,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/replay.ts'),
   },
   {
+    name: 'demo',
+    summary: 'Watch a bad version being caught: a real shop, a real Windback, about a minute.',
+    load: () => import('./commands/demo.ts'),
+  },
+  {
     name: 'validate',
     summary: 'Check a configuration and report every problem with its place.',
     load: () => import('./commands/validate.ts'),
