@@ -113,11 +113,15 @@ export class RiskInterval {
     for (const bets of this.#below) bets.play(strata);
   }
 
-  /** Lower and upper bound; null above the grid. They hold at every moment at once with probability 95 %. */
+  /**
+   * Lower and upper bound; null above the grid. They hold at every moment at once with probability 95 %. Each side is
+   * followed from its end of the grid to the first risk that is not rejected: to be wrong is then to reject one certain
+   * risk, the true one's neighbour on the grid, and not any of several.
+   */
   get bounds(): readonly [number, number | null] {
     const bar = Math.log(2 / INTERVAL_ERROR);
-    const lower = GRID.findLast((_, i) => (this.#above[i] as Bets).logE >= bar) ?? 0;
-    const upper = GRID.find((_, i) => (this.#below[i] as Bets).logE >= bar) ?? null;
-    return [lower, upper];
+    const firstKept = this.#above.findIndex(({ logE }) => logE < bar);
+    const lastKept = this.#below.findLastIndex(({ logE }) => logE < bar);
+    return [GRID[(firstKept < 0 ? GRID.length : firstKept) - 1] ?? 0, GRID[lastKept + 1] ?? null];
   }
 }

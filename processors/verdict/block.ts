@@ -15,27 +15,21 @@ export class Cell {
   }
 }
 
-/** What one version did in one block. Sums only, so that deltas may come in any order and grouping. */
-export class VersionBlock {
-  /** By instance, then by operation. */
-  readonly requests = new Map<string, Map<string, Cell>>();
-  readonly logs = new Cell();
-  readonly exemplars = new Set<string>();
-  requestCount = 0;
-  errorCount = 0;
+/** Requests as one kind of telemetry told them: by instance, then by operation; and by slot for the windows. */
+class Requests {
+  readonly cells = new Map<string, Map<string, Cell>>();
+  readonly slots = new Map<number, { all: number; bad: number }>();
+  all = 0;
+  bad = 0;
 
-  add(series: DeltaSeries): void {
-    for (const id of series.exemplars) this.exemplars.add(id);
-    if (series.kind === 'log') {
-      this.logs.add(series);
-      return;
-    }
-    this.requestCount += series.all;
-    this.errorCount += series.bad;
-    let operations = this.requests.get(series.instance);
+  add(series: DeltaSeries, slot: number): void {
+    this.all += series.all;
+    this.bad += series.bad;
+    addTo(this.slots, slot, series);
+    let operations = this.cells.get(series.instance);
     if (operations === undefined) {
       operations = new Map();
-      this.requests.set(series.instance, operations);
+      this.cells.set(series.instance, operations);
     }
     let cell = operations.get(series.operation);
     if (cell === undefined) {
@@ -44,11 +38,53 @@ export class VersionBlock {
     }
     cell.add(series);
   }
+}
+
+/** What one version did in one block. Sums only, so that deltas may come in any order and grouping. */
+export class VersionBlock {
+  readonly #spans = new Requests();
+  readonly #metrics = new Requests();
+  readonly logs = new Cell();
+  readonly logSlots = new Map<number, { all: number; bad: number }>();
+  readonly exemplars = new Set<string>();
+  /** First slot of each instance in this block. */
+  readonly instances = new Map<string, number>();
+  lastSlot = 0;
+  /** Set before the block is judged: request metrics count only for a version that sends no spans. */
+  countsMetrics = false;
+
+  add(series: DeltaSeries, slot: number): void {
+    for (const id of series.exemplars) this.exemplars.add(id);
+    this.lastSlot = Math.max(this.lastSlot, slot);
+    this.instances.set(series.instance, Math.min(this.instances.get(series.instance) ?? slot, slot));
+    if (series.kind === 'span') this.#spans.add(series, slot);
+    else if (series.kind === 'metric') this.#metrics.add(series, slot);
+    else {
+      this.logs.add(series);
+      addTo(this.logSlots, slot, series);
+    }
+  }
+
+  get hasSpans(): boolean {
+    return this.#spans.cells.size > 0;
+  }
+
+  get requestCount(): number {
+    return this.#requests.all;
+  }
+
+  get errorCount(): number {
+    return this.#requests.bad;
+  }
+
+  get requestSlots(): ReadonlyMap<number, { readonly all: number; readonly bad: number }> {
+    return this.#requests.slots;
+  }
 
   /** By operation, over the instances that `include` lets in. Sorted, so that sums of fractions do not depend on order. */
   byOperation(include: (instance: string) => boolean = () => true): Map<string, Cell> {
     const total = new Map<string, Cell>();
-    for (const [instance, operations] of this.requests) {
+    for (const [instance, operations] of this.#requests.cells) {
       if (!include(instance)) continue;
       for (const [operation, cell] of operations) {
         const sum = total.get(operation) ?? new Cell();
@@ -59,6 +95,10 @@ export class VersionBlock {
       }
     }
     return new Map([...total].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  get #requests(): Requests {
+    return this.countsMetrics ? this.#metrics : this.#spans;
   }
 }
 
@@ -74,4 +114,11 @@ export class Block {
     }
     return block;
   }
+}
+
+function addTo(slots: Map<number, { all: number; bad: number }>, slot: number, { all, bad }: DeltaSeries): void {
+  const pair = slots.get(slot) ?? { all: 0, bad: 0 };
+  pair.all += all;
+  pair.bad += bad;
+  slots.set(slot, pair);
 }

@@ -1,4 +1,5 @@
 import type { Pair } from '../../proto/windback/decision.ts';
+import type { VersionBlock } from './block.ts';
 import type { IndicatorName, VerdictConfig } from './config.ts';
 import { score } from './score.ts';
 import { SlidingPair, WINDOW_NAMES, type WindowName } from './windows.ts';
@@ -14,13 +15,25 @@ export class Cohort {
   /** First slot of each instance. */
   readonly instances = new Map<string, number>();
   readonly #windows = new Map<IndicatorName, SlidingPair>();
-  #at: number;
+  /** The newest slot inside the windows: before the first block is judged, none. */
+  #at = 0;
 
-  constructor(version: string, slot: number, at: number) {
+  constructor(version: string, slot: number) {
     this.version = version;
     this.firstSlot = slot;
     this.lastSlot = slot;
-    this.#at = at;
+  }
+
+  /** Takes in a block that is about to be judged, and moves the windows on to its last slot. */
+  absorb(block: VersionBlock, lastSlot: number, maxInstances: number): void {
+    if (block.hasSpans) this.sendsSpans = true;
+    block.countsMetrics = !this.sendsSpans;
+    this.requests += block.requestCount;
+    for (const [instance, slot] of block.instances) this.see(slot, instance, maxInstances);
+    this.lastSlot = Math.max(this.lastSlot, block.lastSlot);
+    this.advance(lastSlot);
+    for (const [slot, { all, bad }] of block.requestSlots) this.count('errors', slot, all, bad);
+    for (const [slot, { all, bad }] of block.logSlots) this.count('log_errors', slot, all, bad);
   }
 
   see(slot: number, instance: string, maxInstances: number): void {

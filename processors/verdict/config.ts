@@ -88,7 +88,7 @@ export const verdictConfig = z
         share: z
           .number()
           .positive()
-          .max(1)
+          .max(0.9)
           .default(0.3)
           .describe(
             'The share of its fair part of the requests that a sound candidate gets at least. Real balancing is uneven.',
@@ -157,7 +157,10 @@ export const verdictConfig = z
     source: z.string().min(1).default('windback').describe('The `source` of the events: who decided.'),
     dry_run: z.boolean().default(false).describe('Decide and publish, but mark every event so that no consumer acts.'),
   })
-  .superRefine(({ indicators }, context) => {
+  .superRefine(({ indicators, hold }, context) => {
+    if (hold.resume_at >= hold.at) {
+      context.addIssue({ code: 'custom', path: ['hold', 'resume_at'], message: 'want less than hold.at' });
+    }
     const sum = Object.values(indicators).reduce(
       (total, { enabled, gating, weight }) => total + (enabled && gating ? weight : 0),
       0,

@@ -131,16 +131,18 @@ function rounded(evidence: Evidence): Evidence {
 function guardsOf({ kind, indicator }: Step, evidence: readonly Evidence[]): DecisionEvent['data']['guards'] {
   if (kind !== 'rollback') return [];
   const decisive = evidence.find((one) => one.indicator === indicator);
+  const severalBlocks = {
+    guard: 'evidence_in_several_blocks',
+    passed: (decisive?.blocks ?? 0) > 1,
+    detail: `${decisive?.blocks ?? 0} blocks of event time had something to say`,
+  };
+  if (indicator === 'silence') return [severalBlocks];
   return [
-    {
-      guard: 'evidence_in_several_blocks',
-      passed: (decisive?.blocks ?? 0) > 1,
-      detail: `${decisive?.blocks ?? 0} blocks of event time had something to say`,
-    },
+    severalBlocks,
     {
       guard: 'concurrent_baseline',
       passed: true,
-      detail: 'only seconds in which both versions were at work were compared',
+      detail: 'only blocks of event time in which both versions were at work were compared',
     },
   ];
 }

@@ -21,7 +21,8 @@ export class LatencyReference {
         this.#total += faded;
       }
     }
-    for (const [bin, count] of bins) {
+    // In the order of bins, since a sum of fractions depends on its order in the last digit.
+    for (const [bin, count] of [...bins].sort(([a], [b]) => a - b)) {
       this.#weights.set(bin, (this.#weights.get(bin) ?? 0) + count);
       this.#total += count;
     }

@@ -1,4 +1,5 @@
 import type { Verdict } from '../../proto/windback/decision.ts';
+import { EXEMPLARS } from '../../proto/windback/health.ts';
 import { type Block, Cell, type VersionBlock } from './block.ts';
 import type { Stratum } from './bets.ts';
 import type { Cohort } from './cohort.ts';
@@ -15,8 +16,6 @@ const QUANTILES: ReadonlyMap<ComparedIndicator, number> = new Map([
   ['slow_p90', 0.9],
   ['slow_p99', 0.99],
 ]);
-
-const EXEMPLARS = 10;
 
 /** What one version did since the rollout began. */
 export interface Totals {

@@ -55,7 +55,9 @@ function compared(
   const counts = `${grouped(candidate.bad)} of ${grouped(candidate.all)} against ${grouped(baseline.bad)} of ${grouped(baseline.all)} ${events} in ${elapsed}`;
   const much =
     relative_risk === null
-      ? `and ${rollout.baseline} never does`
+      ? baseline.bad === 0
+        ? `and ${rollout.baseline} never does`
+        : `where ${rollout.baseline} does not`
       : `${times(relative_risk)} times as often as ${rollout.baseline}${range(interval)}`;
   return `${rollout.candidate} ${verb}${beyond} ${much}${where}: ${counts}`;
 }

@@ -66,14 +66,17 @@ export class ServiceJudge {
     }
     this.#open(slot);
     this.#watermark.report(`${series.instance}\n${series.kind}`, slot, nowMs);
-    cohort.see(slot, series.instance, this.#config.max_instances);
-    if (series.kind === 'span') cohort.sendsSpans = true;
-    if (series.kind === 'metric' && cohort.sendsSpans) return;
-    const indicator = series.kind === 'log' ? 'log_errors' : 'errors';
-    if (series.kind !== 'log') cohort.requests += series.all;
-    cohort.count(indicator, slot, series.all, series.bad);
-    if (slot < this.#nextSlot) this.#counts.late += series.all;
-    else this.#block(slot).version(series.version).add(series);
+    if (slot < this.#nextSlot) this.#mergeLate(cohort, series, slot);
+    else this.#block(slot).version(series.version).add(series, slot);
+  }
+
+  /** The block of this slot was judged: it can only enter the windows. */
+  #mergeLate(cohort: Cohort, { kind, instance, all, bad }: DeltaSeries, slot: number): void {
+    this.#counts.late += all;
+    cohort.see(slot, instance, this.#config.max_instances);
+    cohort.advance(this.#nextSlot - 1);
+    if (kind === 'metric' && cohort.sendsSpans) return;
+    cohort.count(kind === 'log' ? 'log_errors' : 'errors', slot, all, bad);
   }
 
   /** Adds a deployment event; it takes effect when the block of its time is judged. */
@@ -94,6 +97,11 @@ export class ServiceJudge {
     return decisions;
   }
 
+  /** Takes back what others were told: nobody will, once this judge is gone. */
+  forget(): void {
+    this.#roles.end(this.identity.key);
+  }
+
   /** Whether nothing has been heard for so long that all of it may be forgotten. */
   isForgotten(nowMs: number): boolean {
     if (this.#blocks.size > 0) return false;
@@ -103,11 +111,13 @@ export class ServiceJudge {
 
   #cohort(version: string, slot: number): Cohort | undefined {
     const known = this.cohorts.get(version);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      known.firstSlot = Math.min(known.firstSlot, slot);
+      return known;
+    }
     if (version === UNKNOWN_VERSION) return undefined;
     if (this.cohorts.size >= this.#config.max_versions && !this.#makeRoom(slot)) return undefined;
-    const at = Number.isFinite(this.#nextSlot) ? this.#nextSlot - 1 : slot - 1;
-    const cohort = new Cohort(version, slot, at);
+    const cohort = new Cohort(version, slot);
     this.cohorts.set(version, cohort);
     return cohort;
   }
@@ -151,32 +161,38 @@ export class ServiceJudge {
     this.#blocks.delete(start);
     const end = start + this.#blockSlots;
     this.#nextSlot = end;
+    for (const cohort of this.cohorts.values()) cohort.advance(end - 1);
+    for (const [version, one] of block.versions) {
+      this.cohorts.get(version)?.absorb(one, end - 1, this.#config.max_instances);
+    }
     this.#applyEvents(end);
     this.#chooseBaseline(end);
     this.#detectRollout(block, start);
     const decision = this.#play(block, start, end);
     this.#learn(block);
-    for (const cohort of this.cohorts.values()) cohort.advance(end - 1);
     this.#endRollout(end);
-    return decision?.();
+    return decision;
   }
 
   #applyEvents(end: number): void {
     const due = this.#events.filter(({ atSeconds }) => atSeconds < end);
     if (due.length === 0) return;
     this.#events = this.#events.filter(({ atSeconds }) => atSeconds >= end);
-    for (const event of due.sort((a, b) => a.atSeconds - b.atSeconds)) this.#applyEvent(event);
+    for (const event of due.sort(inOrder)) this.#applyEvent(event);
   }
 
   #applyEvent({ version, previousVersion, weight, status, atSeconds }: DeploymentEvent): void {
     if (status === 'failed') return;
+    if (weight === 0) {
+      if (this.rollout?.candidate === version) this.#end();
+      return;
+    }
     const baseline = previousVersion || this.baseline;
     if (baseline !== undefined && baseline !== version && this.rollout?.candidate !== version) {
       this.baseline = baseline;
       this.#begin(version, atSeconds, 'deployment_event');
     }
-    if (weight === 0) this.#end();
-    else if (weight !== null && this.rollout?.candidate === version) this.rollout.setWeight(weight, atSeconds);
+    if (weight !== null && this.rollout?.candidate === version) this.rollout.setWeight(weight, atSeconds);
   }
 
   /** Without an event: after `settle`, the version with most requests; of equals, the one that sorts first. */
@@ -187,18 +203,27 @@ export class ServiceJudge {
     this.baseline = candidates[0]?.version;
   }
 
-  /** A version that is new, or back after it was gone, is a candidate; of several, the one seen first last. */
+  /**
+   * A version that is new, or back after it was gone, is a candidate; of several, the one seen first last. A rollout
+   * under way gives way only to a version newer than its candidate, or two that appeared together would take turns.
+   */
   #detectRollout(block: Block, start: number): void {
     if (this.baseline === undefined) return;
     let newest: Cohort | undefined;
     for (const version of block.versions.keys()) {
       const cohort = this.cohorts.get(version);
       if (cohort === undefined || version === this.baseline || version === this.rollout?.candidate) continue;
-      if (this.#passed.has(version)) continue;
-      if (newest === undefined || cohort.firstSlot > newest.firstSlot) newest = cohort;
+      if (this.#passed.has(version) || !this.#isNewerThanCandidate(cohort)) continue;
+      if (newest === undefined || isNewer(cohort, newest)) newest = cohort;
     }
     if (newest === undefined) return;
     this.#begin(newest.version, Math.max(newest.firstSlot, start), 'telemetry');
+  }
+
+  #isNewerThanCandidate(cohort: Cohort): boolean {
+    if (this.rollout === undefined) return true;
+    const candidate = this.cohorts.get(this.rollout.candidate);
+    return candidate === undefined ? cohort.firstSlot > this.rollout.startedAt : isNewer(cohort, candidate);
   }
 
   /** Candidates whose rollout is over, with the slot it ended; stragglers of theirs begin no new one. */
@@ -219,14 +244,11 @@ export class ServiceJudge {
     this.#roles.end(this.identity.key);
   }
 
-  /**
-   * Takes the block into the evidence and sees what it asks for. The event itself is made afterwards, by the function
-   * returned, when the windows have moved on to the block's end.
-   */
-  #play(block: Block, start: number, end: number): (() => DecisionEvent) | undefined {
+  /** Takes the block into the evidence and sees what it asks for. */
+  #play(block: Block, start: number, end: number): DecisionEvent | undefined {
     const { rollout } = this;
     if (rollout === undefined) return undefined;
-    const absent = (version: string) => new Cohort(version, start, start - 1);
+    const absent = (version: string) => new Cohort(version, start);
     const candidate = this.cohorts.get(rollout.candidate) ?? absent(rollout.candidate);
     const baseline = this.cohorts.get(rollout.baseline) ?? absent(rollout.baseline);
     const slow = rollout.play(block, start, { candidate, baseline }, this.#references);
@@ -235,18 +257,17 @@ export class ServiceJudge {
     const step = nextStep(rollout, evidence, end, this.#config);
     if (step === undefined) return undefined;
     take(rollout, step);
-    return () =>
-      decisionEvent({
-        step,
-        evidence,
-        rollout,
-        candidate,
-        baseline,
-        identity: this.identity,
-        atSlot: end,
-        config: this.#config,
-        digest: this.#digest,
-      });
+    return decisionEvent({
+      step,
+      evidence,
+      rollout,
+      candidate,
+      baseline,
+      identity: this.identity,
+      atSlot: end,
+      config: this.#config,
+      digest: this.#digest,
+    });
   }
 
   /** The block enters the baseline's latencies after it was judged by them. */
@@ -290,6 +311,17 @@ export class ServiceJudge {
 /** Operations whose latencies are remembered; folding limits them first, so this only bounds what a stranger sends. */
 const MAX_REFERENCES = 1000;
 const FORGET_SECONDS = 6 * 3600;
+
+/** By time; what was said in the same second in an order of its own, so that it does not matter what came first. */
+function inOrder(a: DeploymentEvent, b: DeploymentEvent): number {
+  const rank = ({ status }: DeploymentEvent) => (status === 'started' ? 0 : 1);
+  const text = (event: DeploymentEvent) => JSON.stringify([event.version, event.previousVersion, event.weight]);
+  return a.atSeconds - b.atSeconds || rank(a) - rank(b) || (text(a) < text(b) ? -1 : 1);
+}
+
+function isNewer(a: Cohort, b: Cohort): boolean {
+  return a.firstSlot > b.firstSlot || (a.firstSlot === b.firstSlot && a.version > b.version);
+}
 
 /** The windows get the slow requests of a block at its last slot: only now is it known what slow means. */
 function countSlow(slow: SlowCounts, candidate: Cohort, baseline: Cohort, slot: number): void {

@@ -89,8 +89,12 @@ export class VerdictProcessor implements Component, Consumer {
     const decisions: DecisionEvent[] = [];
     for (const [key, service] of this.#services) {
       decisions.push(...service.advance(nowMs));
-      if (service.isForgotten(nowMs)) this.#services.delete(key);
+      if (!service.isForgotten(nowMs)) continue;
+      service.forget();
+      this.#services.delete(key);
     }
+    // Which service was heard of first must not matter; each one's own decisions stay in their order.
+    decisions.sort((a, b) => compare(a.time, b.time) || compare(a.subject, b.subject));
     await this.#emit(decisions);
     this.#report();
   }
@@ -148,4 +152,8 @@ export class VerdictProcessor implements Component, Consumer {
     level.set(value);
     return key;
   }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }

@@ -56,5 +56,8 @@ export interface HealthDelta {
   readonly events: readonly DeploymentEvent[];
 }
 
-/** How many exemplars a series keeps. */
-export const EXEMPLARS = 4;
+/**
+ * How many exemplars a series keeps, and a decision shows. One number for both: the smallest of all are then among the
+ * smallest of each series, however many processes share the folding.
+ */
+export const EXEMPLARS = 10;

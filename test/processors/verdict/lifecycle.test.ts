@@ -1,0 +1,333 @@
+/** From a rollout's beginning to its end, with exact counts instead of chance. */
+import { describe, expect, it } from 'vitest';
+import { Bench, config, deployment, series, START, traffic } from '../../support/judging.ts';
+import { Random } from '../../support/random.ts';
+
+/** A version's second: `all` requests, `bad` of them failed, all in 20 ms. */
+const served = (version: string, all: number, bad = 0, instance = `${version}-1`) =>
+  series({ version, instance, all, bad, ms: { 20: all } });
+
+/** One error in ten seconds of each version, so that comparisons have something to go by. */
+const healthy =
+  (version: string, all = 10) =>
+  (i: number) =>
+    served(version, all, i % 10 === 0 ? 1 : 0);
+const both = (i: number) => [healthy('1')(i), healthy('2')(i)];
+/** A tenth of the requests go to a candidate that fails most of them. */
+const failing = (i: number) => [healthy('1', 18)(i), served('2', 2, 2)];
+
+function alone(bench = new Bench(), seconds = 60): Bench {
+  return bench.run(seconds, (i) => [healthy('1')(i)]);
+}
+
+const ids = (bench: Bench) => bench.decisions.map(({ id }) => id);
+
+describe('a rollout', () => {
+  it('begins when a version appears beside the baseline, after the time to settle', () => {
+    const bench = new Bench({ settle: '30s' });
+    bench.run(20, both);
+    expect(bench.judge.rollout).toBeUndefined();
+    const other = alone();
+    expect(other.judge.rollout).toBeUndefined();
+    expect(other.judge.baseline).toBe('1');
+    const start = other.slot;
+    other.run(30, both);
+    expect(other.judge.rollout).toMatchObject({
+      candidate: '2',
+      baseline: '1',
+      startedAt: start,
+      knownBy: 'telemetry',
+    });
+    expect(other.roles.of('shop/checkout/prod', '2')).toBe('candidate');
+    expect(other.roles.of('shop/checkout/prod', '1')).toBe('baseline');
+  });
+
+  it('takes the version with most requests for the baseline, of equals the one that sorts first', () => {
+    const busy = new Bench().run(90, () => [served('a', 5), served('b', 9)]);
+    expect(busy.judge.rollout).toMatchObject({ baseline: 'b', candidate: 'a' });
+    const equal = new Bench().run(90, () => [served('b', 5), served('a', 5)]);
+    expect(equal.judge.rollout).toMatchObject({ baseline: 'a', candidate: 'b' });
+  });
+
+  it('is known by a deployment event before the new version has sent anything', () => {
+    const bench = alone();
+    const at = bench.slot;
+    bench.second([served('1', 10)], [deployment({ version: '2', previousVersion: '1' })]);
+    bench.run(30, (i) => [healthy('1')(i)]);
+    expect(bench.judge.rollout).toMatchObject({ candidate: '2', startedAt: at, knownBy: 'deployment_event' });
+    bench.run(120, (i) => [healthy('1')(i), served('2', 10, 5)]);
+    const [decision] = bench.decisions;
+    expect(decision?.data.rollout).toMatchObject({ known_by: 'deployment_event' });
+    expect(decision?.data.rollout.started_at).toBe(new Date(at * 1000).toISOString());
+  });
+
+  it('is known by an event as the very first thing, and then the event tells the baseline', () => {
+    const bench = new Bench();
+    bench.second([], [deployment({ version: '2', previousVersion: '1' })]);
+    bench.run(60, () => [served('1', 1), served('2', 9)]);
+    expect(bench.judge.rollout).toMatchObject({ candidate: '2', baseline: '1' });
+  });
+
+  it('keeps what it knows when the event is told again', () => {
+    const bench = alone();
+    bench.second([], [deployment({ version: '2', previousVersion: '1', weight: 0.1 })]);
+    bench.run(40, both);
+    const { rollout } = bench.judge;
+    bench.second([], [deployment({ version: '2', status: 'succeeded', weight: 1 })]);
+    bench.run(40, both);
+    expect(bench.judge.rollout).toBe(rollout);
+    expect(rollout?.weight).toBe(1);
+  });
+
+  it('does not begin where the event says that the deployment failed', () => {
+    const bench = alone();
+    bench.second([], [deployment({ version: '2', previousVersion: '1', status: 'failed' })]);
+    bench.run(40, (i) => [healthy('1')(i)]);
+    expect(bench.judge.rollout).toBeUndefined();
+  });
+
+  it('is superseded by a newer version, and its stragglers begin no other', () => {
+    const bench = alone().run(40, both);
+    bench.run(60, (i) => [...both(i), healthy('3')(i)]);
+    expect(bench.judge.rollout).toMatchObject({ candidate: '3', baseline: '1' });
+    expect(bench.roles.of('shop/checkout/prod', '2')).toBeUndefined();
+  });
+
+  it('takes the newest where two appear at once, whatever the order of their telemetry', () => {
+    for (const versions of [
+      ['2', '3'],
+      ['3', '2'],
+    ]) {
+      const bench = alone();
+      bench.run(40, (i) => [healthy('1')(i), ...versions.map((version) => served(version, 5))]);
+      expect(bench.judge.rollout?.candidate).toBe('3');
+    }
+  });
+
+  it('ends when the candidate is withdrawn: silent for end_after, or weight 0', () => {
+    const silent = alone(new Bench({ end_after: '2m' })).run(60, both);
+    silent.run(100, (i) => [healthy('1')(i)]);
+    expect(silent.judge.rollout).toBeDefined();
+    silent.run(60, (i) => [healthy('1')(i)]);
+    expect(silent.judge.rollout).toBeUndefined();
+    expect(silent.judge.baseline).toBe('1');
+
+    const told = alone().run(60, both);
+    told.second([], [deployment({ version: '2', weight: 0 })]);
+    told.run(30, both);
+    expect(told.judge.rollout, 'and stragglers do not begin it again').toBeUndefined();
+    expect(told.roles.of('shop/checkout/prod', '2')).toBeUndefined();
+  });
+
+  it('does not end when the weight of another version becomes 0', () => {
+    const bench = alone().run(60, both);
+    bench.second([], [deployment({ version: '1', weight: 0 })]);
+    bench.run(30, (i) => [healthy('2')(i)]);
+    expect(bench.judge.rollout).toMatchObject({ candidate: '2', baseline: '1' });
+  });
+
+  it('is complete when the baseline has fallen silent: the candidate is the new baseline', () => {
+    const bench = alone(new Bench({ end_after: '2m' })).run(60, both);
+    bench.run(180, (i) => [healthy('2')(i)]);
+    expect(bench.judge.rollout).toBeUndefined();
+    expect(bench.judge.baseline).toBe('2');
+    const start = bench.slot;
+    bench.run(60, (i) => [healthy('2')(i), served('3', 10, 5)]);
+    expect(bench.judge.rollout).toMatchObject({ candidate: '3', baseline: '2', startedAt: start });
+  });
+
+  it('goes on while neither sends anything', () => {
+    const bench = alone(new Bench({ end_after: '2m' }))
+      .run(60, both)
+      .run(600, () => []);
+    expect(bench.judge.rollout).toBeDefined();
+  });
+
+  it('begins anew, under another id, when a withdrawn version comes back', () => {
+    const bench = alone(new Bench({ end_after: '1m' }));
+    bench.run(120, failing);
+    bench.run(300, (i) => [healthy('1')(i)]);
+    bench.run(120, failing);
+    expect(bench.kinds.filter((kind) => kind === 'rollback')).toHaveLength(2);
+    expect(new Set(ids(bench)).size).toBe(bench.decisions.length);
+    expect(new Set(bench.decisions.map(({ data }) => data.rollout.id)).size).toBe(2);
+  });
+});
+
+describe('decisions', () => {
+  it('roll back once, however long it goes on', () => {
+    const bench = alone().run(1200, (i) => [healthy('1')(i), served('2', 10, 6)]);
+    expect(bench.kinds.filter((kind) => kind === 'rollback')).toHaveLength(1);
+    expect(bench.kinds.at(-1)).toBe('rollback');
+    const { data } = bench.decisions.at(-1) as (typeof bench.decisions)[number];
+    expect(data).toMatchObject({ verdict: 'failing', indicator: 'errors' });
+    expect(data.evidence.find(({ indicator }) => indicator === 'errors')).toMatchObject({ fired: true });
+  });
+
+  it('hold, resume, and hold again, each under an id of its own', () => {
+    const bench = alone(new Bench({ promotion: { enabled: false } }));
+    // By turns only the candidate fails, and only the baseline: then the gamblers lose what they won.
+    for (const kind of ['hold', 'resume', 'hold', 'resume']) {
+      const before = bench.decisions.length;
+      const [baseline, candidate] = kind === 'hold' ? [0, 1] : [1, 0];
+      bench.run(
+        600,
+        () => [served('1', 18, baseline), served('2', 2, candidate)],
+        () => bench.decisions.length > before,
+      );
+      expect(bench.kinds.at(-1)).toBe(kind);
+    }
+    expect(bench.kinds).toHaveLength(4);
+    expect(new Set(ids(bench)).size).toBe(bench.decisions.length);
+    const [hold, resume] = bench.decisions;
+    expect(hold?.data).toMatchObject({ verdict: 'suspect', indicator: 'errors' });
+    expect(resume?.data).toMatchObject({ verdict: 'observing', indicator: null });
+  });
+
+  it('promote once, not before it is old enough and has served enough', () => {
+    const options = { promotion: { after: '10m', min_requests: 6000 } };
+    const bench = alone(new Bench(options));
+    const start = bench.slot;
+    bench.run(900, both);
+    expect(bench.kinds).toEqual(['promote']);
+    expect(bench.after('promote', start)).toBeGreaterThanOrEqual(600);
+    expect(bench.decisions[0]?.data).toMatchObject({ verdict: 'healthy', indicator: null });
+    const few = alone(new Bench({ promotion: { after: '10m', min_requests: 10_000 } })).run(900, both);
+    expect(few.kinds).toEqual([]);
+  });
+
+  it('promote where nothing goes wrong at all, once the rate is shown to be within the objective', () => {
+    const clean = () => [served('1', 10), served('2', 10)];
+    const bench = alone(new Bench({ promotion: { after: '5m' } })).run(900, clean);
+    expect(bench.kinds).toEqual(['promote']);
+    const few = alone(new Bench({ promotion: { after: '5m', min_requests: 1 } }));
+    few.run(590, (i) => [served('1', 10), ...(i % 2 === 0 ? [served('2', 1)] : [])]);
+    expect(few.kinds, '295 requests without an error do not show a rate below 0.5 %').toEqual([]);
+    few.run(100, () => [served('1', 10), served('2', 10)]);
+    expect(few.kinds).toEqual(['promote']);
+  });
+
+  it('do not promote what is neither shown to be as good nor within the objective', () => {
+    const random = new Random(1);
+    const worse = () => [
+      traffic(random, '1', { rate: 20, errors: 0.02 }),
+      traffic(random, '2', { rate: 20, errors: 0.04 }),
+    ];
+    expect(alone(new Bench({ tolerance: 2 })).run(2400, worse).kinds).toEqual([]);
+    const generous = alone(new Bench({ tolerance: 2, promotion: { margin: 1.5 } })).run(2400, worse);
+    expect(generous.kinds).toEqual(['promote']);
+  });
+
+  it('may still roll back after a promotion', () => {
+    const bench = alone(new Bench({ promotion: { after: '5m' } })).run(900, both);
+    bench.run(900, failing);
+    expect(bench.kinds).toEqual(['promote', 'hold', 'rollback']);
+  });
+
+  it('leave out what is switched off, and only report what is not gating', () => {
+    const off = alone(new Bench({ indicators: { errors: { enabled: false } } })).run(300, failing);
+    expect(off.kinds).toEqual([]);
+    const reported = alone(new Bench({ indicators: { errors: { gating: false }, log_errors: { weight: 0.3 } } }));
+    const log = (version: string, wrong: number) =>
+      series({ version, kind: 'log', operation: '', all: 10, bad: wrong });
+    reported.run(300, (i) => [...failing(i), log('1', i % 10 === 0 ? 1 : 0), log('2', 8)]);
+    const { data } = reported.decisions.at(-1) as (typeof reported.decisions)[number];
+    expect(data).toMatchObject({ decision: 'rollback', indicator: 'log_errors' });
+    const errors = data.evidence.find(({ indicator }) => indicator === 'errors');
+    expect(errors).toMatchObject({ fired: false });
+    expect(errors?.progress).toBeGreaterThan(1);
+  });
+
+  it('are marked by dry_run', () => {
+    const bench = alone(new Bench({ dry_run: true })).run(120, failing);
+    expect(bench.decisions.every(({ data }) => data.dry_run)).toBe(true);
+    expect(bench.kinds).toContain('rollback');
+  });
+
+  it('have the bars of weighted Bonferroni', () => {
+    const bench = alone(new Bench({ false_rollback_rate: 0.01 })).run(120, (i) => [
+      ...failing(i),
+      series({ version: '1', kind: 'log', operation: '', all: 5, bad: 1 }),
+      series({ version: '2', kind: 'log', operation: '', all: 5, bad: 1 }),
+    ]);
+    const evidence = bench.decisions.at(-1)?.data.evidence ?? [];
+    expect(evidence.find(({ indicator }) => indicator === 'errors')?.bar).toBeCloseTo(1 / (0.01 * 0.3), 0);
+    expect(evidence.find(({ indicator }) => indicator === 'log_errors')?.bar).toBeCloseTo(1 / (0.01 * 0.1), 0);
+  });
+});
+
+describe('limits', () => {
+  it('count what belongs to versions beyond max_versions, and judge the others', () => {
+    const bench = new Bench({ max_versions: 3 });
+    bench.run(60, () => Array.from({ length: 50 }, (_, i) => served(`v${i}`, 2)));
+    expect(bench.judge.cohorts.size).toBe(3);
+    expect(bench.counts.overflow).toBe(47 * 60 * 2);
+  });
+
+  it('make room for a new version when an old one has been silent', () => {
+    const bench = new Bench({ max_versions: 2, end_after: '1m' });
+    bench.run(60, () => [served('1', 10), served('old', 1)]).run(120, () => [served('1', 10)]);
+    bench.run(30, () => [served('1', 10), served('new', 5)]);
+    expect([...bench.judge.cohorts.keys()]).toEqual(['1', 'new']);
+  });
+
+  it('never judge what has no version', () => {
+    const bench = alone().run(60, (i) => [healthy('1')(i), served('unknown', 10, 10)]);
+    expect([...bench.judge.cohorts.keys()]).toEqual(['1']);
+    expect(bench.decisions).toEqual([]);
+  });
+
+  it('count what comes after its block was judged in the windows only', () => {
+    const bench = alone().run(60, both);
+    const before = bench.judge.cohorts.get('2')?.pair('errors', '5m').all ?? 0;
+    bench.judge.merge(served('2', 7, 7), bench.slot - 40, bench.slot * 1000);
+    expect(bench.counts.late).toBe(7);
+    expect(bench.judge.cohorts.get('2')?.pair('errors', '5m')).toMatchObject({ all: before + 7 });
+    expect(bench.judge.rollout?.totals.candidate.requests).toBeLessThanOrEqual(before);
+  });
+
+  it.each([
+    [{ hold: { at: 0.2 } }, 'want less than hold.at'],
+    [{ silence: { share: 1 } }, 'Too big: expected number to be <=0.9'],
+    [
+      { indicators: { errors: { weight: 0.5 } } },
+      'the weights of the gating indicators add up to 1.200, want at most 1',
+    ],
+  ])('refuse the configuration %j', (overrides, message) => {
+    expect(() => config(overrides)).toThrow(message);
+  });
+});
+
+describe('which telemetry counts', () => {
+  it('leaves request metrics out for a version that sends spans, whichever comes first', () => {
+    const metric = (version: string) => series({ version, kind: 'metric', all: 100, bad: 50 });
+    for (const order of [
+      [metric('1'), served('1', 10)],
+      [served('1', 10), metric('1')],
+    ]) {
+      const bench = new Bench().run(60, () => order);
+      expect(bench.judge.cohorts.get('1')?.pair('errors', '1h')).toEqual({ all: 500, bad: 0 });
+    }
+    const metricsOnly = new Bench().run(60, () => [metric('1')]);
+    expect(metricsOnly.judge.cohorts.get('1')?.pair('errors', '1h')).toEqual({ all: 5000, bad: 2500 });
+  });
+
+  it('leaves the first minute of an instance out of the latency indicators', () => {
+    const slowStart = (i: number) => [
+      series({ version: '1', ms: { 20: 17, 100: 1 } }),
+      series({ version: '2', ms: i < 60 ? { 500: 2 } : { 20: 2 } }),
+    ];
+    expect(alone().run(600, slowStart).kinds).toEqual([]);
+    const bench = alone(new Bench({ warm_up: '0s' })).run(600, slowStart);
+    expect(bench.kinds).toContain('hold');
+  });
+});
+
+it('begins its blocks with the first second that it sees', () => {
+  const bench = new Bench();
+  bench.second([served('1', 1)]);
+  expect(bench.judge.isForgotten((START + 3600) * 1000)).toBe(false);
+  bench.run(30, () => []);
+  expect(bench.judge.isForgotten((START + 3600) * 1000)).toBe(false);
+  expect(bench.judge.isForgotten((START + 7 * 3600) * 1000)).toBe(true);
+});
