@@ -8,6 +8,11 @@ import { readAttributes, withAttributes } from '../../proto/otlp/resource.ts';
 import type { DeploymentConfig } from './config.ts';
 import { type Attributes, compileResolver, type Resolved, textOf } from './resolve.ts';
 
+/** Whatever `cache_size` says: resources can be as large as a request. */
+const CACHE_BYTES_MAX = 64 * 1024 * 1024;
+/** What an entry takes beside its bytes, roughly. */
+const ENTRY_BYTES = 1024;
+
 /** Tags every resource with its deployment version. The answer is cached by the resource's bytes. */
 export class DeploymentTagger implements Component, Consumer {
   readonly #config: DeploymentConfig;
@@ -23,7 +28,11 @@ export class DeploymentTagger implements Component, Consumer {
     this.#next = next;
     this.#context = context;
     this.#resolve = compileResolver(config);
-    this.#cache = new LRUCache({ max: config.cache_size });
+    this.#cache = new LRUCache({
+      max: config.cache_size,
+      maxSize: CACHE_BYTES_MAX,
+      sizeCalculation: (tag, key) => key.length + tag.taggedResource.length + ENTRY_BYTES,
+    });
     context.meter.observe('windback_deployment_cached_resources', { processor: context.id }, () => this.#cache.size);
   }
 
@@ -104,6 +113,9 @@ export class DeploymentTagger implements Component, Consumer {
       const event = readDeploymentEvent(batch, i, tags[columns.resource[i] as number] as Tag);
       if (event === undefined || event.status === 'failed') continue;
       const serviceKey = serviceKeyOf(event.namespace, event.service, event.environment);
+      // A later event of the same deployment need not name the previous version again.
+      const isKnown = this.#context.roles.of(serviceKey, event.version) === 'candidate';
+      if (isKnown && event.previousVersion === '') continue;
       this.#context.roles.begin(serviceKey, event.previousVersion, event.version);
     }
   }

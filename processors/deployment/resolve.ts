@@ -10,7 +10,15 @@ export interface Resolved {
 }
 
 /** Where Kubernetes attributes of the k8sattributes processor, the operator and detectors put a label or annotation. */
-const KUBERNETES_PREFIXES = ['', 'k8s.pod.label.', 'k8s.pod.labels.', 'k8s.pod.annotation.', 'k8s.deployment.label.'];
+const KUBERNETES_PREFIXES = [
+  '',
+  'k8s.pod.label.',
+  'k8s.pod.labels.',
+  'k8s.pod.annotation.',
+  'k8s.pod.annotations.',
+  'k8s.deployment.label.',
+  'k8s.deployment.labels.',
+];
 const KUBERNETES_KEYS = new Set(['app.kubernetes.io/version', 'pod-template-hash']);
 
 /** Compiles the configuration into a function from a resource's attributes to its version, if it has one. */

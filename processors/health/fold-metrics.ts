@@ -67,10 +67,10 @@ export class MetricsFolder {
     const kind = columns.kind[i] as number;
     const offset = columns.offset[i] as number;
     const length = columns.length[i] as number;
-    const point = readHistogramPoint(batch.bytes, offset, length, kind) as HistogramPoint;
+    const point = withOneBucket(readHistogramPoint(batch.bytes, offset, length, kind) as HistogramPoint);
     const attributes = readAttributes(batch.bytes, offset, length, ATTRIBUTES.get(kind));
     const key = `${tag.serviceKey}|${tag.version}|${tag.instance}|${unitNs}|${JSON.stringify([...attributes])}`;
-    const counts = columns.temporality[i] === CUMULATIVE ? this.#difference(key, point) : point.counts;
+    const counts = columns.temporality[i] === CUMULATIVE ? this.#difference(key, point, kind) : point.counts;
     if (!isSound(point, counts)) {
       tally.malformed++;
       return;
@@ -90,24 +90,44 @@ export class MetricsFolder {
       if (count === 0) return;
       series.all += count;
       if (bad) series.bad += count;
-      series.addToBin(binOf(boundNs(point.bounds, bucket, unitNs)), count);
+      // A histogram of one bucket, without bounds, counts requests and knows nothing of their latency.
+      if (point.bounds.length > 1) series.addToBin(binOf(boundNs(point.bounds, bucket, unitNs)), count);
     });
     tally.folded++;
   }
 
   /** What came since the last point. The first one, and one after a reset, only sets the start. */
-  #difference(key: string, point: HistogramPoint): readonly number[] {
+  #difference(key: string, point: HistogramPoint, kind: number): readonly number[] {
     const last = this.#last.get(key);
     this.#last.set(key, point);
-    const isContinued =
-      last !== undefined &&
-      last.startTime === point.startTime &&
-      last.count <= point.count &&
-      last.bounds.length === point.bounds.length &&
-      last.bounds.every((bound, i) => bound === point.bounds[i]);
-    if (!isContinued) return [];
-    return point.counts.map((count, i) => Math.max(0, count - (last.counts[i] ?? 0)));
+    if (last === undefined || last.startTime !== point.startTime || last.count > point.count) return [];
+    if (kind === METRIC_KIND.exponentialHistogram) return lessNested(point, last);
+    const isSameLayout =
+      last.bounds.length === point.bounds.length && last.bounds.every((bound, i) => bound === point.bounds[i]);
+    return isSameLayout ? point.counts.map((count, i) => Math.max(0, count - (last.counts[i] ?? 0))) : [];
   }
+}
+
+/**
+ * What an exponential histogram counted since `last`. Its buckets move and grow coarser as the range grows, but each
+ * old one lies inside one new one: that whose upper bound is the first not below its own. Empty where it does not fit.
+ */
+function lessNested(point: HistogramPoint, last: HistogramPoint): readonly number[] {
+  const counts = [...point.counts];
+  let bucket = 0;
+  for (const [i, bound] of last.bounds.entries()) {
+    const count = last.counts[i] ?? 0;
+    if (count === 0) continue;
+    while (bucket < counts.length && (point.bounds[bucket] as number) < bound) bucket++;
+    if (bucket === counts.length) return [];
+    counts[bucket] = (counts[bucket] as number) - count;
+  }
+  return counts.some((count) => count < 0) ? [] : counts;
+}
+
+/** A histogram may leave its only bucket out and give the count alone. */
+function withOneBucket(point: HistogramPoint): HistogramPoint {
+  return point.bounds.length === 1 && point.counts.length === 0 ? { ...point, counts: [point.count] } : point;
 }
 
 function isSound(point: HistogramPoint, counts: readonly number[]): boolean {

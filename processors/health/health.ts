@@ -1,5 +1,6 @@
 import { type Batch, isTelemetry, type TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
 import type { Component, Consumer, Context, Outlets } from '../../pipeline/component.ts';
+import { asPipelineError } from '../../pipeline/errors.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
 import { Accumulator } from './accumulator.ts';
@@ -73,7 +74,14 @@ export class HealthFolder implements Component, Consumer {
     const deltas = this.#accumulator.flush();
     if (deltas.length === 0 || !this.#next.has('health')) return;
     this.#deltas.add(deltas.length);
-    await this.#next.to('health').consume({ signal: 'health', items: deltas.length, deltas });
+    try {
+      await this.#next.to('health').consume({ signal: 'health', items: deltas.length, deltas });
+    } catch (thrown) {
+      const { code, message, row } = asPipelineError(thrown);
+      const labels = { processor: this.#context.id, signal: 'health', reason: code };
+      this.#context.meter.counter('windback_processor_dropped_items_total', labels).add(deltas.length);
+      this.#context.logger.error({ code, items: deltas.length, todo: row.todo }, `deltas were dropped: ${message}`);
+    }
   }
 
   #report(signal: TelemetrySignal, tally: Tally): void {

@@ -71,8 +71,8 @@ export class OperationTable {
     const known = new Uint8Array(methodLength + routeLength);
     known.set(bytes.subarray(method, method + methodLength));
     known.set(bytes.subarray(route, route + routeLength), methodLength);
-    const name = text(bytes, route, routeLength);
-    const index = this.#names.push(methodLength === 0 ? name : `${text(bytes, method, methodLength)} ${name}`) - 1;
+    const name = nameOf(text(bytes, method, methodLength), text(bytes, route, routeLength));
+    const index = this.#names.push(name) - 1;
     this.#bytes.push(known);
     this.#methodLengths.push(methodLength);
     if (this.#names.length * 2 > this.#slots.length) this.#grow();
@@ -97,6 +97,12 @@ export class OperationTable {
       if (slots[i] !== 0) this.#place(hashes[i] as number, (slots[i] as number) - 1);
     }
   }
+}
+
+/** Method and route. Where there is no route, the span's name stands in for it, which mostly begins with the method. */
+function nameOf(method: string, route: string): string {
+  if (method === '' || route === method || route.startsWith(`${method} `)) return route;
+  return `${method} ${route}`;
 }
 
 /** FNV-1a, 32 bits. */
