@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { duration, endpoint, size } from '../../pipeline/config/scalars.ts';
 import { EXPORT_PATHS } from '../../proto/otlp/export.ts';
 
-const urlPath = z.string().startsWith('/', 'want a path that begins with /');
+const urlPath = z.string().regex(/^\//, 'want a path that begins with /');
 
 /** What both protocols have. */
 const listenerFields = {
