@@ -3,21 +3,36 @@ import type { IndicatorName } from './config.ts';
 import type { Step } from './lifecycle.ts';
 import type { Rollout } from './rollout.ts';
 
+interface Words {
+  readonly verb: string;
+  /** The verb again, short. */
+  readonly does: string;
+  readonly events: string;
+  readonly beyond: string;
+}
+
 /** What is compared, as a person would say it. */
-const WORDS: Readonly<Record<Exclude<IndicatorName, 'silence'>, { verb: string; events: string; beyond: string }>> = {
-  errors: { verb: 'fails', events: 'requests', beyond: '' },
-  slow_p50: { verb: 'is slow', events: 'requests', beyond: " (slower than the baseline's median and the margin)" },
+const WORDS: Readonly<Record<Exclude<IndicatorName, 'silence'>, Words>> = {
+  errors: { verb: 'fails', does: 'does', events: 'requests', beyond: '' },
+  slow_p50: {
+    verb: 'is slow',
+    does: 'is',
+    events: 'requests',
+    beyond: " (slower than the baseline's median and the margin)",
+  },
   slow_p90: {
     verb: 'is slow',
+    does: 'is',
     events: 'requests',
     beyond: " (slower than the baseline's 90th percentile and the margin)",
   },
   slow_p99: {
     verb: 'is slow',
+    does: 'is',
     events: 'requests',
     beyond: " (slower than the baseline's 99th percentile and the margin)",
   },
-  log_errors: { verb: 'logs errors', events: 'log records', beyond: '' },
+  log_errors: { verb: 'logs errors', does: 'does', events: 'log records', beyond: '' },
 };
 
 /** The reason of a decision in one sentence. `atSlot` is when it was taken. */
@@ -50,14 +65,14 @@ function compared(
   operations: readonly OperationEvidence[],
   elapsed: string,
 ): string {
-  const { verb, events, beyond } = WORDS[indicator as Exclude<IndicatorName, 'silence'>];
+  const { verb, does, events, beyond } = WORDS[indicator as Exclude<IndicatorName, 'silence'>];
   const where = mainOperation(operations, candidate.bad);
   const counts = `${grouped(candidate.bad)} of ${grouped(candidate.all)} against ${grouped(baseline.bad)} of ${grouped(baseline.all)} ${events} in ${elapsed}`;
   const much =
     relative_risk === null
       ? baseline.bad === 0
-        ? `and ${rollout.baseline} never does`
-        : `where ${rollout.baseline} does not`
+        ? `and ${rollout.baseline} never ${does}`
+        : `where ${rollout.baseline} ${does} not`
       : `${times(relative_risk)} times as often as ${rollout.baseline}${range(interval)}`;
   return `${rollout.candidate} ${verb}${beyond} ${much}${where}: ${counts}`;
 }

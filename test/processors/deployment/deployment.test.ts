@@ -207,7 +207,8 @@ describe('the tag', () => {
     }));
     const written = decoded(await tag(metrics({ resource: RESOURCE, items: specs }), config));
     for (const metric of written.resourceMetrics[0].scopeMetrics[0].metrics) {
-      expect(attributesOf(metric[metric.name].dataPoints[0]), metric.name).toEqual({ a: 'b', ...tagged });
+      const { dataPoints } = metric[metric.name];
+      expect({ [metric.name]: attributesOf(dataPoints[0]) }).toEqual({ [metric.name]: { a: 'b', ...tagged } });
     }
   });
 

@@ -1,0 +1,131 @@
+/** The processor around the judges: its clock, its counters, its limits. */
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../pipeline/clock.ts';
+import { PipelineError } from '../../../pipeline/errors.ts';
+import { VerdictProcessor } from '../../../processors/verdict/verdict.ts';
+import type { DeltaSeries } from '../../../proto/windback/health.ts';
+import { counted, recordingLogger, Sink, testContext } from '../../support/context.ts';
+import { config, series, START } from '../../support/judging.ts';
+
+class Running {
+  readonly clock = new ManualClock(START * 1000);
+  readonly recorded = recordingLogger();
+  readonly context = testContext('verdict', { clock: this.clock, logger: this.recorded.logger });
+  readonly sink = new Sink(['decisions']);
+  readonly processor: VerdictProcessor;
+  slot = START;
+
+  constructor(overrides: Record<string, unknown> = {}) {
+    this.processor = new VerdictProcessor(config(overrides), this.sink, this.context);
+  }
+
+  /** Lets seconds pass, each with the same telemetry. */
+  async run(seconds: number, seen: readonly DeltaSeries[]): Promise<this> {
+    for (let i = 0; i < seconds; i++) {
+      const delta = { source: 'a', slot: this.slot, series: seen, events: [] };
+      await this.clock.advanceTo((this.slot + 1) * 1000);
+      await this.processor.consume({ signal: 'health', items: 1, deltas: [delta] });
+      this.slot++;
+    }
+    return this;
+  }
+
+  get kinds(): string[] {
+    return this.sink.batches.flatMap((batch) =>
+      batch.signal === 'decisions' ? batch.decisions.map(({ data }) => data.decision) : [],
+    );
+  }
+
+  count(name: string, labels: Record<string, string> = {}): Promise<number> {
+    return counted(this.context, name, { processor: 'verdict', ...labels });
+  }
+}
+
+const good = series({ version: '1', ms: { 20: 18 } });
+const bad = series({ version: '2', ms: { 20: 2 }, bad: 2 });
+
+async function start(overrides: Record<string, unknown> = {}): Promise<Running> {
+  const running = new Running(overrides);
+  await running.processor.start();
+  return running;
+}
+
+describe('verdict', () => {
+  it('decides on its clock, counts decisions and says each in the log', async () => {
+    const running = await (await (await start()).run(60, [good])).run(120, [good, bad]);
+    expect(running.kinds).toEqual(['hold', 'rollback']);
+    expect(await running.count('windback_verdict_decisions_total', { decision: 'rollback' })).toBe(1);
+    const said = running.recorded.lines.filter(({ decision }) => decision === 'rollback');
+    expect(said).toHaveLength(1);
+    expect(said[0]).toMatchObject({ service: 'shop/checkout/prod' });
+    expect(said[0]?.['msg']).toMatch(/^2 fails and 1 never does on POST \/pay: /);
+  });
+
+  it('shows scores, cohorts and rollouts while they are there', async () => {
+    const running = await (await (await start()).run(60, [good])).run(60, [good, bad]);
+    const text = await running.context.meter.text();
+    expect(text).toContain('windback_health_score{service="shop/checkout/prod",version="1",window="1m"} 100');
+    expect(await running.count('windback_verdict_cohorts')).toBe(2);
+    expect(await running.count('windback_verdict_rollouts')).toBe(1);
+    await running.clock.advanceTo((running.slot + 7 * 3600) * 1000);
+    const later = await running.context.meter.text();
+    expect(later).not.toContain('window="1m"');
+    expect(await running.count('windback_verdict_cohorts')).toBe(0);
+  });
+
+  it('takes the roles back when it forgets a service', async () => {
+    const running = await (await (await start()).run(60, [good])).run(60, [good, bad]);
+    expect(running.context.roles.of('shop/checkout/prod', '2')).toBe('candidate');
+    await running.clock.advanceTo((running.slot + 7 * 3600) * 1000);
+    expect(running.context.roles.of('shop/checkout/prod', '2')).toBeUndefined();
+  });
+
+  it('counts services beyond max_services and leaves them alone', async () => {
+    const others = Array.from({ length: 5 }, (_, i) => ({ ...good, service: `s${i}` }));
+    const running = await (await start({ max_services: 3 })).run(10, others);
+    expect(await running.count('windback_verdict_overflow_total')).toBe(20);
+    await running.context.meter.text();
+    expect(await running.count('windback_verdict_cohorts')).toBe(3);
+  });
+
+  it('counts late events', async () => {
+    const running = await (await start()).run(60, [good]);
+    const delta = { source: 'a', slot: START + 1, series: [good], events: [] };
+    await running.processor.consume({ signal: 'health', items: 1, deltas: [delta] });
+    expect(await running.count('windback_verdict_late_events_total')).toBe(18);
+  });
+
+  it('goes on judging when a decision cannot be delivered, and says so', async () => {
+    const running = await (await start()).run(60, [good]);
+    running.sink.answer = () => Promise.reject(new PipelineError('file_unwritable', 'told to'));
+    await running.run(60, [good, bad]);
+    expect(running.recorded.lines.filter(({ code }) => code === 'file_unwritable').length).toBeGreaterThan(0);
+    running.sink.answer = async () => {};
+    await running.run(60, [good, bad]);
+    expect(running.kinds).toEqual(['rollback']);
+  });
+
+  it('passes over other signals, holds no timer after stop, and may stop before start and twice', async () => {
+    const running = new Running();
+    await running.processor.stop();
+    await running.processor.start();
+    await running.processor.consume({ signal: 'decisions', items: 0, decisions: [] });
+    await running.run(60, [good]);
+    await running.processor.stop();
+    await running.processor.stop();
+    await running.run(120, [good, bad]);
+    expect(running.kinds).toEqual([]);
+  });
+
+  it('survives a clock that is set back, and one that jumps ahead', async () => {
+    const running = await (await start()).run(120, [good]);
+    running.clock.startAt(running.clock.now() - 3_600_000);
+    await running.clock.advanceTo(running.clock.now() + 30_000);
+    expect(running.kinds).toEqual([]);
+    running.clock.startAt(running.clock.now() + 2 * 3_600_000);
+    running.slot = Math.floor(running.clock.now() / 1000);
+    await running.run(60, [good]);
+    await running.run(120, [good, bad]);
+    expect(running.kinds).toEqual(['hold', 'rollback']);
+  });
+});
