@@ -55,4 +55,6 @@ process.on('message', () => {
   const { user, system } = process.cpuUsage();
   process.send?.({ cpuSeconds: (user + system) / 1e6, items, rssBytes: process.memoryUsage.rss() });
 });
+// A benchmark that failed must not leave its server behind.
+process.on('disconnect', () => process.exit());
 process.send?.({ port: await (process.argv[2] === 'ours' ? ours() : grpcJs()) });
