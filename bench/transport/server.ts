@@ -56,5 +56,5 @@ process.on('message', () => {
   process.send?.({ cpuSeconds: (user + system) / 1e6, items, rssBytes: process.memoryUsage.rss() });
 });
 // A benchmark that failed must not leave its server behind.
-process.on('disconnect', () => process.exit());
+process.on('disconnect', () => process.kill(process.pid));
 process.send?.({ port: await (process.argv[2] === 'ours' ? ours() : grpcJs()) });
