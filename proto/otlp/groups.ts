@@ -1,8 +1,6 @@
-import { BYTES, type Reader, WireError } from '../wire/reader.ts';
+import { BYTES, field, type Reader, WireError } from '../wire/reader.ts';
 import type { ResourceCollector } from './growing.ts';
-
-/** `field << 3 | BYTES`. */
-export const field = (number: number): number => number * 8 + BYTES;
+import { checkAttributes } from './resource.ts';
 
 /*
  * All three signals share their two outer levels:
@@ -17,8 +15,8 @@ const SCOPE_GROUP = field(2);
 const ITEM = field(2);
 
 /**
- * Walks the outer levels and calls `item(resource index)` with the reader on each Span, Metric or LogRecord: `pos` at
- * its first byte, `end` after its last.
+ * Walks the outer levels, and the resources as far as tagging reads them. Calls `item(resource index)` with the reader
+ * on each Span, Metric or LogRecord: `pos` at its first byte, `end` after its last.
  */
 export function walkGroups(reader: Reader, resources: ResourceCollector, item: (resource: number) => void): void {
   const end = reader.end;
@@ -52,7 +50,9 @@ function walkResourceGroup(
     } else if (tag === RESOURCE) {
       const length = reader.length();
       resources.resource(index, reader.pos, length);
-      reader.pos += length;
+      reader.end = reader.pos + length;
+      checkAttributes(reader);
+      reader.end = end;
     } else {
       skipUnknown(reader, tag, 2);
     }
@@ -78,9 +78,9 @@ function walkScopeGroup(reader: Reader, index: number, item: (resource: number) 
 /** Passes over a field that is not walked. One that is known, up to `known`, must at least have the right wire type. */
 export function skipUnknown(reader: Reader, tag: number, known: number): void {
   const wireType = tag & 7;
-  if (tag >> 3 <= known && wireType !== BYTES) {
+  if (tag >>> 3 <= known && wireType !== BYTES) {
     throw new WireError(
-      `field ${tag >> 3} has wire type ${wireType}, want ${BYTES}: is this an OTLP request?`,
+      `field ${tag >>> 3} has wire type ${wireType}, want ${BYTES}: is this an OTLP request?`,
       reader.pos,
     );
   }

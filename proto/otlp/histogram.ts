@@ -1,6 +1,5 @@
-import { BYTES, FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { BYTES, field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { METRIC_KIND } from './columns.ts';
-import { field } from './groups.ts';
 
 /** A histogram data point of either kind, as counts with the upper bound of each. */
 export interface HistogramPoint {
@@ -126,9 +125,11 @@ function readBuckets(reader: Reader): { first: number; counts: number[] } {
 }
 
 function packed(reader: Reader, read: () => void): void {
+  const { end } = reader;
   const length = reader.length();
-  const end = reader.pos + length;
-  while (reader.pos < end) read();
+  reader.end = reader.pos + length;
+  while (reader.pos < reader.end) read();
+  reader.end = end;
 }
 
 function zigzag(value: number): number {

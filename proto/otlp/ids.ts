@@ -1,5 +1,4 @@
-import { Reader } from '../wire/reader.ts';
-import { field } from './groups.ts';
+import { field, Reader } from '../wire/reader.ts';
 
 /** The trace id in field `number` of a Span (1) or LogRecord (9), as 32 hex digits; empty where there is none. */
 export function traceIdOf(bytes: Uint8Array, offset: number, length: number, number: number): string {

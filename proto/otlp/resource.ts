@@ -1,6 +1,5 @@
-import { BYTES, FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { BYTES, field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
-import { field } from './groups.ts';
 
 /*
  * Resource: 1 repeated KeyValue attributes     KeyValue: 1 key   2 AnyValue value
@@ -80,7 +79,7 @@ function readValue(bytes: Uint8Array, offset: number, length: number, depth = 0)
         value = reader.varint() !== 0;
         break;
       case 3 * 8 + VARINT:
-        value = reader.varint();
+        value = reader.int64();
         break;
       case 4 * 8 + FIXED64:
         value = reader.double();
@@ -112,6 +111,51 @@ function readArray(bytes: Uint8Array, offset: number, length: number, depth: num
     reader.pos += size;
   }
   return values;
+}
+
+/**
+ * Walks the KeyValues in field `attributesField` of the message from `pos` to `end` as the functions of this file read
+ * them, so that reading cannot fail once the message has been accepted. Throws `WireError`.
+ */
+export function checkAttributes(reader: Reader, attributesField = 1): void {
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag === field(attributesField)) enter(reader, checkKeyValue);
+    else reader.skip(tag & 7);
+  }
+}
+
+function checkKeyValue(reader: Reader): void {
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag === field(2)) enter(reader, checkValue);
+    else reader.skip(tag & 7);
+  }
+}
+
+function checkValue(reader: Reader, depth = 0): void {
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag === field(5) && depth < MAX_DEPTH) enter(reader, checkArray, depth + 1);
+    else reader.skip(tag & 7);
+  }
+}
+
+function checkArray(reader: Reader, depth: number): void {
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag === field(1)) enter(reader, checkValue, depth);
+    else reader.skip(tag & 7);
+  }
+}
+
+/** Narrows the reader to the length-delimited field at `pos` while `check` walks it. */
+function enter(reader: Reader, check: (reader: Reader, depth: number) => void, depth = 0): void {
+  const { end } = reader;
+  const length = reader.length();
+  reader.end = reader.pos + length;
+  check(reader, depth);
+  reader.end = end;
 }
 
 /** The Resource message with `attributes` in place of any of the same key; all else, known or not, is kept. */

@@ -1,8 +1,9 @@
 import { ascii, isAt } from '../wire/ascii.ts';
-import { FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import type { LogColumns } from './columns.ts';
-import { field, skipId, unixSeconds, walkGroups } from './groups.ts';
+import { skipId, unixSeconds, walkGroups } from './groups.ts';
 import { GrowingColumns, ResourceCollector } from './growing.ts';
+import { checkAttributes } from './resource.ts';
 
 /*
  * LogRecord:  1 time_unix_nano   2 severity_number   5 body   6 repeated attributes   9 trace_id   10 span_id
@@ -14,6 +15,7 @@ const TRACE_ID = field(9);
 const SPAN_ID = field(10);
 const OBSERVED_TIME = 11 * 8 + FIXED64;
 const EVENT_NAME = field(12);
+const ATTRIBUTES = 6;
 
 const DEPLOYMENT = ascii('deployment');
 const INITIAL_CAPACITY = 1024;
@@ -77,13 +79,18 @@ export class LogScanner {
           break;
         case EVENT_NAME: {
           const length = reader.length();
-          if (length === DEPLOYMENT.length && isAt(reader.bytes, reader.pos, DEPLOYMENT)) columns.isDeployment[i] = 1;
+          const isOne = length === DEPLOYMENT.length && isAt(reader.bytes, reader.pos, DEPLOYMENT);
+          columns.isDeployment[i] = isOne ? 1 : 0;
           reader.pos += length;
           break;
         }
         default:
           reader.skip(tag & 7);
       }
+    }
+    if (columns.isDeployment[i] === 1) {
+      reader.pos = start;
+      checkAttributes(reader, ATTRIBUTES);
     }
     columns.resource[i] = resource;
     columns.offset[i] = start;

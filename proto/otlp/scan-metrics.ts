@@ -1,6 +1,6 @@
-import { FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { METRIC_KIND, type PointColumns } from './columns.ts';
-import { field, unixSeconds, walkGroups } from './groups.ts';
+import { unixSeconds, walkGroups } from './groups.ts';
 import { GrowingColumns, ResourceCollector } from './growing.ts';
 
 /*

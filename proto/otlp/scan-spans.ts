@@ -1,7 +1,7 @@
 import { ascii, isAt } from '../wire/ascii.ts';
-import { BYTES, FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { BYTES, field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { NO_STATUS, type SpanColumns } from './columns.ts';
-import { field, skipId, walkGroups } from './groups.ts';
+import { skipId, walkGroups } from './groups.ts';
 import { GrowingColumns, ResourceCollector } from './growing.ts';
 import { grpcStatusOf } from './grpc-status.ts';
 
@@ -20,6 +20,8 @@ const END = 8 * 8 + FIXED64;
 const ATTRIBUTE = field(9);
 const STATUS = field(15);
 
+/** A kind or status code that no version of OTLP has: what a column of bytes cannot hold. */
+const UNKNOWN_ENUM = 255;
 const SERVER = 2;
 const CONSUMER = 5;
 
@@ -32,6 +34,9 @@ const RPC_GRPC_STATUS = ascii('rpc.grpc.status_code');
 const RPC_RESPONSE_STATUS = ascii('rpc.response.status_code');
 const RPC_STATUS = ascii('rpc.status_code');
 const DESTINATION = ascii('messaging.destination.name');
+
+/** AnyValue.bytes_value; what comes behind it is not known, and so no value. */
+const LAST_MEMBER = 7;
 
 const INITIAL_CAPACITY = 1024;
 
@@ -87,6 +92,7 @@ export class SpanScanner {
     let endLow = 0;
     let endHigh = 0;
     let firstAttribute = 0;
+    columns.operationOffset[i] = 0;
     columns.operationLength[i] = 0;
     while (reader.pos < end) {
       const tagAt = reader.pos;
@@ -107,7 +113,7 @@ export class SpanScanner {
           reader.pos += columns.operationLength[i] as number;
           break;
         case KIND:
-          kind = reader.varint();
+          kind = Math.min(reader.varint(), UNKNOWN_ENUM);
           break;
         case START:
           startLow = reader.fixed32();
@@ -135,6 +141,7 @@ export class SpanScanner {
     columns.status[i] = status;
     columns.httpStatus[i] = NO_STATUS;
     columns.rpcStatus[i] = NO_STATUS;
+    columns.methodOffset[i] = 0;
     columns.methodLength[i] = 0;
     // Words apart, since a double cannot hold today's epoch in ns: the difference stays exact below 104 days.
     columns.durationNs[i] = (endHigh - startHigh) * 4_294_967_296 + (endLow - startLow);
@@ -154,77 +161,137 @@ export class SpanScanner {
       }
       const length = reader.length();
       const next = reader.pos + length;
-      this.#attribute(i, next);
+      if (length > 0) this.#attribute(i, next);
       reader.pos = next;
     }
   }
 
   #attribute(i: number, end: number): void {
     const reader = this.#reader;
-    if (reader.bytes[reader.pos] !== 0x0a) return; // a KeyValue that does not begin with its key is nothing of ours
-    reader.pos++;
+    const start = reader.pos;
+    // The key nearly always comes first.
+    if (reader.bytes[start] === 0x0a) reader.pos++;
+    else if (!this.#findKey(end)) return;
     const keyLength = reader.length();
     const key = reader.pos;
+    const keyEnd = key + keyLength;
     const { bytes } = reader;
     const { columns } = this.#scratch;
     switch (keyLength) {
       case HTTP_ROUTE.length:
         if (isAt(bytes, key, HTTP_ROUTE))
-          this.#range(key + keyLength, end, i, columns.operationOffset, columns.operationLength);
+          this.#range(start, keyEnd, end, i, columns.operationOffset, columns.operationLength);
         return;
       case HTTP_METHOD.length:
         if (isAt(bytes, key, HTTP_METHOD))
-          this.#range(key + keyLength, end, i, columns.methodOffset, columns.methodLength);
+          this.#range(start, keyEnd, end, i, columns.methodOffset, columns.methodLength);
         return;
       case HTTP_METHOD_OLD.length:
         if (isAt(bytes, key, HTTP_METHOD_OLD))
-          this.#range(key + keyLength, end, i, columns.methodOffset, columns.methodLength);
+          this.#range(start, keyEnd, end, i, columns.methodOffset, columns.methodLength);
         return;
       case DESTINATION.length:
         if (isAt(bytes, key, DESTINATION))
-          this.#range(key + keyLength, end, i, columns.operationOffset, columns.operationLength);
+          this.#range(start, keyEnd, end, i, columns.operationOffset, columns.operationLength);
         return;
       case HTTP_STATUS.length:
-        if (isAt(bytes, key, HTTP_STATUS)) columns.httpStatus[i] = this.#status(key + keyLength, end);
+        if (isAt(bytes, key, HTTP_STATUS)) columns.httpStatus[i] = this.#status(start, keyEnd, end);
         return;
       case HTTP_STATUS_OLD.length:
-        if (isAt(bytes, key, HTTP_STATUS_OLD)) columns.httpStatus[i] = this.#status(key + keyLength, end);
+        if (isAt(bytes, key, HTTP_STATUS_OLD)) columns.httpStatus[i] = this.#status(start, keyEnd, end);
         return;
       case RPC_GRPC_STATUS.length:
-        if (isAt(bytes, key, RPC_GRPC_STATUS)) columns.rpcStatus[i] = this.#status(key + keyLength, end);
+        if (isAt(bytes, key, RPC_GRPC_STATUS)) columns.rpcStatus[i] = this.#status(start, keyEnd, end);
         return;
       case RPC_RESPONSE_STATUS.length:
-        if (isAt(bytes, key, RPC_RESPONSE_STATUS)) columns.rpcStatus[i] = this.#status(key + keyLength, end);
+        if (isAt(bytes, key, RPC_RESPONSE_STATUS)) columns.rpcStatus[i] = this.#status(start, keyEnd, end);
         return;
       case RPC_STATUS.length:
-        if (isAt(bytes, key, RPC_STATUS)) columns.rpcStatus[i] = this.#status(key + keyLength, end);
+        if (isAt(bytes, key, RPC_STATUS)) columns.rpcStatus[i] = this.#status(start, keyEnd, end);
         return;
       default:
     }
   }
 
-  /** Steps into the AnyValue at `pos`; returns its inner tag with the reader behind it, or 0 where there is none. */
-  #value(pos: number, end: number): number {
+  /** Steps behind the tag of the key of the KeyValue at `pos`; false where it has none. */
+  #findKey(end: number): boolean {
     const reader = this.#reader;
-    if (pos >= end || reader.bytes[pos] !== 0x12) return 0;
-    reader.pos = pos + 1;
-    const length = reader.length();
-    return length === 0 ? 0 : reader.tag();
+    while (reader.pos < end) {
+      const tag = reader.tag();
+      if (tag === field(1)) return true;
+      reader.skip(tag & 7);
+    }
+    return false;
   }
 
-  #range(pos: number, end: number, i: number, offsets: Uint32Array, lengths: Uint32Array): void {
+  /**
+   * Steps into the value of the KeyValue at `start`, of which a key ends at `pos`. Returns the tag of the AnyValue's
+   * member, with the reader behind it, or 0 where there is none. What stands as every sender writes it, the value
+   * behind the key and one member in it, is not walked: such a member ends where the KeyValue does.
+   */
+  #value(start: number, pos: number, end: number): number {
     const reader = this.#reader;
-    if (this.#value(pos, end) !== field(1)) return;
+    if (reader.bytes[pos] === 0x12 && pos < end) {
+      reader.pos = pos + 1;
+      const length = reader.length();
+      if (length > 0 && reader.pos + length === end) {
+        const tag = reader.tag();
+        const at = reader.pos;
+        reader.skip(tag & 7);
+        if (reader.pos === end) {
+          reader.pos = at;
+          return tag;
+        }
+      }
+    }
+    const spanEnd = reader.end;
+    reader.pos = start;
+    reader.end = end;
+    const member = this.#findValue(end);
+    reader.end = spanEnd;
+    return member;
+  }
+
+  #findValue(end: number): number {
+    const reader = this.#reader;
+    let member = 0;
+    let at = end;
+    while (reader.pos < end) {
+      const tag = reader.tag();
+      if (tag !== field(2)) {
+        reader.skip(tag & 7);
+        continue;
+      }
+      const length = reader.length();
+      const valueEnd = reader.pos + length;
+      reader.end = valueEnd;
+      while (reader.pos < valueEnd) {
+        const inner = reader.tag();
+        if (inner >>> 3 <= LAST_MEMBER) {
+          member = inner;
+          at = reader.pos;
+        }
+        reader.skip(inner & 7);
+      }
+      reader.end = end;
+    }
+    reader.pos = at;
+    return member;
+  }
+
+  #range(start: number, pos: number, end: number, i: number, offsets: Uint32Array, lengths: Uint32Array): void {
+    const reader = this.#reader;
+    if (this.#value(start, pos, end) !== field(1)) return;
     const length = reader.length();
-    if (length === 0 || reader.pos + length > end) return;
+    if (length === 0) return;
     offsets[i] = reader.pos;
     lengths[i] = length;
   }
 
   /** An integer status, or a gRPC status as text: conventions have both. */
-  #status(pos: number, end: number): number {
+  #status(start: number, pos: number, end: number): number {
     const reader = this.#reader;
-    const tag = this.#value(pos, end);
+    const tag = this.#value(start, pos, end);
     if (tag === 3 * 8 + VARINT) return Math.min(reader.varint(), NO_STATUS);
     if (tag !== field(1)) return NO_STATUS;
     const length = reader.length();
@@ -236,14 +303,15 @@ const EMPTY = new Uint8Array();
 
 /** The code of a Status message, from which only that matters. */
 function statusCode(reader: Reader): number {
+  const { end } = reader;
   const length = reader.length();
-  const end = reader.pos + length;
+  reader.end = reader.pos + length;
   let code = 0;
-  while (reader.pos < end) {
+  while (reader.pos < reader.end) {
     const tag = reader.tag();
-    if (tag === 3 * 8 + VARINT) code = reader.varint();
+    if (tag === 3 * 8 + VARINT) code = Math.min(reader.varint(), UNKNOWN_ENUM);
     else reader.skip(tag & 7);
   }
-  reader.pos = end;
+  reader.end = end;
   return code;
 }

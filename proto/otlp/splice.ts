@@ -1,7 +1,6 @@
-import { Reader } from '../wire/reader.ts';
+import { field, Reader, WireError } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 import { type Columns, METRIC_KIND, type TelemetrySignal } from './columns.ts';
-import { field } from './groups.ts';
 import { writeStringAttribute } from './resource.ts';
 
 /** What to write into one resource group. */
@@ -62,31 +61,35 @@ function copyUnknown(writer: Writer, bytes: Uint8Array, start: number, end: numb
   }
 }
 
-/** A resource group with its Resource replaced (or added in front, where it has none). */
+/**
+ * A resource group with its Resource replaced, or added in front where it has none. Where it is there twice, which
+ * protobuf reads as one merged message, the columns hold the last one: that is replaced, and the others stay.
+ */
 function writeGroup(writer: Writer, bytes: Uint8Array, columns: Columns, i: number, resource: Uint8Array): void {
   const { groupOffset, groupLength, offset, length } = columns.resources;
   const start = groupOffset[i] as number;
   const end = start + (groupLength[i] as number);
   const old = offset[i] as number;
   const oldEnd = old + (length[i] as number);
-  writer.bytesField(1, resource);
   if (old === 0) {
+    writer.bytesField(1, resource);
     writer.raw(bytes, start, end);
     return;
   }
-  // Step over the old Resource's tag and length: whatever lies before them is copied.
   const reader = new Reader(bytes, start, end);
+  let at = start;
   while (reader.pos < old) {
-    const at = reader.pos;
+    at = reader.pos;
     const tag = reader.tag();
     if (tag !== field(1)) {
       reader.skip(tag & 7);
-      writer.raw(bytes, at, reader.pos);
-    } else {
-      // A group may hold Resource twice (the last one counts); each goes.
-      reader.pos += reader.length();
+      continue;
     }
+    const length = reader.length();
+    if (reader.pos < old) reader.pos += length;
   }
+  writer.raw(bytes, start, at);
+  writer.bytesField(1, resource);
   writer.raw(bytes, oldEnd, end);
 }
 
@@ -180,13 +183,32 @@ class ItemSplicer {
     for (const { key, value } of this.#attributes) writeStringAttribute(this.#writer, attributesField, key, value);
   }
 
+  /** Whether the attribute field at `start` has one of our keys. The scan has not looked into it: it may be broken. */
   #isOurs(start: number, end: number): boolean {
-    const reader = new Reader(this.#bytes, start, end);
-    reader.tag();
-    const length = reader.length();
-    if (length === 0 || reader.tag() !== field(1)) return false;
-    const keyLength = reader.length();
-    const key = this.#bytes.subarray(reader.pos, reader.pos + keyLength);
-    return this.#keys.some((ours) => Buffer.compare(ours, key) === 0);
+    try {
+      const key = keyOf(new Reader(this.#bytes, start, end));
+      return this.#keys.some((ours) => Buffer.compare(ours, key) === 0);
+    } catch (error) {
+      if (error instanceof WireError) return false;
+      throw error;
+    }
   }
+}
+
+/** The key of a KeyValue field, in the bytes that the reader is on; empty where it has none. */
+function keyOf(reader: Reader): Uint8Array {
+  reader.tag();
+  reader.length();
+  let key: Uint8Array = new Uint8Array();
+  while (reader.pos < reader.end) {
+    const tag = reader.tag();
+    if (tag !== field(1)) {
+      reader.skip(tag & 7);
+      continue;
+    }
+    const length = reader.length();
+    key = reader.bytes.subarray(reader.pos, reader.pos + length);
+    reader.pos += length;
+  }
+  return key;
 }

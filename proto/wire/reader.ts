@@ -15,6 +15,9 @@ export const FIXED64 = 1;
 export const BYTES = 2;
 export const FIXED32 = 5;
 
+/** The tag of a length-delimited field. */
+export const field = (number: number): number => number * 8 + BYTES;
+
 /**
  * A cursor over protobuf bytes that allocates nothing: it knows primitives, never messages. Every method checks the
  * bounds and throws `WireError`.
@@ -66,6 +69,17 @@ export class Reader {
       factor *= 128;
     }
     throw new WireError('number longer than 10 bytes', pos);
+  }
+
+  /** A signed varint (int32, int64, enum); values beyond ±2^53 lose their lowest bits. */
+  int64(): number {
+    const start = this.pos;
+    const value = this.varint();
+    // Only a negative number takes ten bytes, as two's complement: its distance from -1 is in the inverted bits.
+    if (this.pos - start < 10) return value;
+    let inverted = (this.bytes[this.pos - 1] as number) & 1 ? 0 : 1;
+    for (let at = this.pos - 2; at >= start; at--) inverted = inverted * 128 + (~(this.bytes[at] as number) & 0x7f);
+    return -inverted - 1;
   }
 
   /** The length of a length-delimited field, checked to lie inside. */

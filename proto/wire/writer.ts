@@ -27,12 +27,7 @@ export class Writer {
 
   varint(value: number): void {
     this.#reserve(10);
-    let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#pos++] = (rest % 128) | 0x80;
-      rest = Math.floor(rest / 128);
-    }
-    this.#bytes[this.#pos++] = rest;
+    this.#put(value);
   }
 
   tag(field: number, wireType: number): void {
@@ -100,9 +95,20 @@ export class Writer {
       this.#reserve(8);
       this.#bytes.copyWithin(start + size, start + reserved, this.#pos);
     }
+    // Not `varint`: to make room is to copy only what lies before the position, and the body lies behind it.
     this.#pos = start;
-    this.varint(length);
+    this.#put(length);
     this.#pos += length;
+  }
+
+  /** A varint where there is room for it. */
+  #put(value: number): void {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#pos++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    this.#bytes[this.#pos++] = rest;
   }
 
   #reserve(count: number): void {
