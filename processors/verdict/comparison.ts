@@ -10,9 +10,6 @@ export class Comparison {
   readonly baseline = { bad: 0, all: 0 };
   /** By operation, since the rollout began. */
   readonly operations = new Map<string, { candidate: Pair; baseline: Pair }>();
-  /** Mantel-Haenszel sums: bad events of the candidate and of the baseline, each weighted by the other's share. */
-  #candidateWeighted = 0;
-  #baselineWeighted = 0;
 
   constructor(tolerance: number, promotionMargin: number) {
     this.worse = Bets.thatWorseThan(1 + tolerance);
@@ -29,11 +26,19 @@ export class Comparison {
   }
 
   /**
-   * The candidate's rate over the baseline's, stratified by operation and block (Mantel-Haenszel); null where the
-   * baseline had no bad event to compare with.
+   * The candidate's rate over the baseline's, stratified by operation (Mantel-Haenszel); null where the baseline had no
+   * bad event to compare with. Blocks are pooled first: in a stratum as small as a block a lone event weighs by chance.
    */
   get relativeRisk(): number | null {
-    return this.#baselineWeighted === 0 ? null : this.#candidateWeighted / this.#baselineWeighted;
+    let candidateWeighted = 0;
+    let baselineWeighted = 0;
+    for (const { candidate, baseline } of this.operations.values()) {
+      const all = candidate.all + baseline.all;
+      if (all === 0) continue;
+      candidateWeighted += (candidate.bad * baseline.all) / all;
+      baselineWeighted += (baseline.bad * candidate.all) / all;
+    }
+    return baselineWeighted === 0 ? null : candidateWeighted / baselineWeighted;
   }
 
   #count(operation: string, stratum: Stratum): void {
@@ -47,9 +52,6 @@ export class Comparison {
       candidate: sum(known?.candidate, candidateBad, candidateAll),
       baseline: sum(known?.baseline, baselineBad, baselineAll),
     });
-    if (candidateAll === 0 || baselineAll === 0) return;
-    this.#candidateWeighted += (candidateBad * baselineAll) / (candidateAll + baselineAll);
-    this.#baselineWeighted += (baselineBad * candidateAll) / (candidateAll + baselineAll);
   }
 }
 
