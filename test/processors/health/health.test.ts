@@ -112,6 +112,18 @@ describe('what is a request', () => {
     ]);
   });
 
+  it('is told apart by name, however many there are up to the limit', async () => {
+    const folding = new Folding();
+    const many = Array.from({ length: 250 }, (_, i) => ({ end: NOW, name: `operation ${i}` }));
+    await folding.consume(spans(...many));
+    await folding.consume(spans(...many));
+    const found = new Map((await folding.series()).map(({ operation, all }) => [operation, all]));
+    expect(found.size).toBe(201);
+    expect(found.get('operation 0')).toBe(2);
+    expect(found.get('operation 199')).toBe(2);
+    expect(found.get('other')).toBe(100);
+  });
+
   it('keeps names apart that only look alike when joined', async () => {
     const named = (method: string, route: string) => ({
       end: NOW,
@@ -136,7 +148,8 @@ describe('what is a request', () => {
   it('leaves trace ids of failed ones, the smallest', async () => {
     const id = (i: number) => i.toString(16).padStart(32, '0');
     const failed = Array.from({ length: 30 }, (_, i) => ({ end: NOW, status: 2, traceId: id(((i * 7) % 30) + 1) }));
-    const [found] = await (await fold(spans(...failed, { end: NOW, traceId: id(0xff) }))).series();
+    const twice = failed.slice(0, 15);
+    const [found] = await (await fold(spans(...failed, ...twice, { end: NOW, traceId: id(0xff) }))).series();
     expect(found?.exemplars).toEqual(Array.from({ length: 10 }, (_, i) => id(i + 1)));
   });
 });

@@ -135,6 +135,18 @@ describe('bets', () => {
     expect(bets.blocks).toBe(1);
   });
 
+  it('are fair in every single block at the hypothesis itself', () => {
+    for (const make of [() => Bets.thatWorseThan(1.25), () => Bets.thatBetterThan(1.25)]) {
+      const after = (bad: [number, number]) => {
+        const bets = make();
+        bets.play([stratum(100, bad[0], 300, bad[1])]);
+        return Math.exp(bets.logE);
+      };
+      const expected = 125 / 425;
+      expect(expected * after([1, 0]) + (1 - expected) * after([0, 1])).toBeCloseTo(1, 12);
+    }
+  });
+
   it('say nothing of blocks without bad events or without one of the two', () => {
     const bets = Bets.thatWorseThan(1.25);
     bets.play(speaking([stratum(100, 0, 100, 0), stratum(0, 0, 50, 9), stratum(50, 9, 0, 0)]));
@@ -282,6 +294,16 @@ describe('silence', () => {
     });
     expect(mean).toBeLessThan(1);
     expect(fired).toBeLessThanOrEqual(FIRED_MAX);
+  });
+
+  it('is fair in every single block at the share allowed', () => {
+    const after = (got: number) => {
+      const bets = new SilenceBets(0.3);
+      bets.play(0.1, got, 100);
+      return Math.exp(bets.logE);
+    };
+    expect(0.3 * after(10) + 0.7 * after(0)).toBeCloseTo(1, 12);
+    expect(after(3)).toBeCloseTo(1, 12);
   });
 
   it('grows when nothing comes, and waits until at least one request was due', () => {

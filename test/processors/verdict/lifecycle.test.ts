@@ -1,6 +1,7 @@
 /** From a rollout's beginning to its end, with exact counts instead of chance. */
 import { describe, expect, it } from 'vitest';
 import { Bench, config, deployment, series, START, traffic } from '../../support/judging.ts';
+import { binOf, upperBoundNs } from '../../../proto/windback/latency-bins.ts';
 import { Random } from '../../support/random.ts';
 
 /** A version's second: `all` requests, `bad` of them failed, all in 20 ms. */
@@ -310,6 +311,37 @@ describe('which telemetry counts', () => {
     }
     const metricsOnly = new Bench().run(60, () => [metric('1')]);
     expect(metricsOnly.judge.cohorts.get('1')?.pair('errors', '1h')).toEqual({ all: 5000, bad: 2500 });
+  });
+
+  it('calls a request slow above the bin of the threshold, not within it', () => {
+    const threshold = binOf(upperBoundNs(binOf(20e6)) + 10e6);
+    const ms = (bin: number) => upperBoundNs(bin) / 1e6;
+    const bench = new Bench({ warm_up: '0s' }).run(60, () => [series({ version: '1', ms: { 20: 18 } })]);
+    bench.run(60, () => [
+      series({ version: '1', ms: { 20: 18 } }),
+      series({ version: '2', ms: { [ms(threshold)]: 3, [ms(threshold + 1)]: 1 } }),
+    ]);
+    const counted = bench.judge.rollout?.comparisons.get('slow_p50')?.candidate;
+    expect(counted?.all).toBeGreaterThan(100);
+    expect(counted?.bad).toBe((counted?.all ?? 0) / 4);
+  });
+
+  it('counts silence from warm_up after the first share told', () => {
+    const bench = alone();
+    bench.second([served('1', 10)], [deployment({ version: '2', previousVersion: '1', weight: 0.5 })]);
+    bench.run(60, () => [served('1', 10)]);
+    bench.second([served('1', 10)], [deployment({ version: '2', weight: 0.8 })]);
+    expect(bench.judge.rollout?.silence.blocks).toBe(0);
+    bench.run(60, () => [served('1', 10)]);
+    expect(bench.judge.rollout?.silence.blocks).toBeGreaterThanOrEqual(4);
+  });
+
+  it('moves the windows of a version on when it has fallen silent', () => {
+    const bench = alone()
+      .run(60, both)
+      .run(120, (i) => [healthy('1')(i)]);
+    expect(bench.judge.cohorts.get('2')?.pair('errors', '1m')).toEqual({ all: 0, bad: 0 });
+    expect(bench.judge.cohorts.get('2')?.pair('errors', '5m').all).toBe(600);
   });
 
   it('leaves the first minute of an instance out of the latency indicators', () => {
