@@ -1,44 +1,46 @@
-/** A source is idle after this many of its own usual pauses, but not before `MIN_IDLE_MS`. */
-const PAUSES = 1.5;
+/** A source is idle when it has been silent for this many of its own delays, but not before `MIN_IDLE_MS`. */
+const DELAYS = 1.5;
 const MIN_IDLE_MS = 10_000;
-/** What is left of the longest pause seen, with each arrival: the usual pause follows a source that speeds up. */
+/** What is left of the longest delay seen, with each arrival: a source that has become prompt is soon taken for one. */
 const FADING = 0.9;
 
 interface Source {
   /** The newest slot it has reported. */
   slot: number;
   lastArrivalMs: number;
-  /** The longest pause between arrivals, fading. */
-  pauseMs: number;
+  /** The longest time from an event to its arrival, fading. */
+  delayMs: number;
 }
 
 /**
  * How far a service's event time has come: as far as the slowest of its sources, less the allowed lateness. A source is
- * one kind of telemetry of one instance. One that has fallen silent does not hold back the rest, which is told by its
- * own rhythm: once a minute is regular for one, and an outage for another.
+ * one kind of telemetry of one instance. One that has fallen silent does not hold back the rest, and when that is, its
+ * own delay tells: what reports once a minute brings events of up to a minute ago, and its next report is worth waiting
+ * for; what seldom has anything to say, but says it at once, has missed nothing.
  */
 export class Watermark {
   readonly #latenessSeconds: number;
-  readonly #maxHoldMs: number;
+  readonly #maxHoldSeconds: number;
   readonly #sources = new Map<string, Source>();
   #slot = Number.NEGATIVE_INFINITY;
 
   constructor(latenessMs: number, maxHoldMs: number) {
     this.#latenessSeconds = latenessMs / 1000;
-    this.#maxHoldMs = maxHoldMs;
+    this.#maxHoldSeconds = maxHoldMs / 1000;
   }
 
   /** A source has reported a slot. */
   report(key: string, slot: number, nowMs: number): void {
+    const delayMs = Math.max(0, nowMs - slot * 1000);
     const source = this.#sources.get(key);
     if (source === undefined) {
-      this.#sources.set(key, { slot, lastArrivalMs: nowMs, pauseMs: 0 });
+      this.#sources.set(key, { slot, lastArrivalMs: nowMs, delayMs });
       return;
     }
-    const pauseMs = nowMs - source.lastArrivalMs;
-    if (pauseMs > 0) source.pauseMs = Math.max(source.pauseMs * FADING, pauseMs);
+    if (nowMs > source.lastArrivalMs) source.delayMs *= FADING;
+    source.delayMs = Math.max(source.delayMs, delayMs);
     source.lastArrivalMs = nowMs;
-    if (slot > source.slot) source.slot = slot;
+    source.slot = Math.max(source.slot, slot);
   }
 
   /** The slot up to which everything is known, exclusive: slots below it may be judged. Never goes back. */
@@ -48,10 +50,10 @@ export class Watermark {
     for (const [key, source] of this.#sources) {
       const silentMs = nowMs - source.lastArrivalMs;
       if (silentMs > FORGET_MS) this.#sources.delete(key);
-      else if (silentMs <= Math.max(MIN_IDLE_MS, Math.min(source.pauseMs * PAUSES, this.#maxHoldMs))) {
-        reached = Math.min(reached, source.slot);
-      }
+      else if (silentMs <= Math.max(MIN_IDLE_MS, source.delayMs * DELAYS)) reached = Math.min(reached, source.slot);
     }
+    // A source whose clock is behind, or that brings old news for ever, holds back for a while, not for good.
+    reached = Math.max(reached, nowSlot - this.#maxHoldSeconds);
     this.#slot = Math.max(this.#slot, Math.floor(reached - this.#latenessSeconds));
     return this.#slot;
   }
