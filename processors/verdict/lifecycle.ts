@@ -111,14 +111,23 @@ function strongest(evidence: readonly Evidence[]): Evidence | undefined {
   );
 }
 
-/** Old enough, seen often enough, and no gating comparison that has not been shown to be fine. */
+/**
+ * Old enough, compared often enough, and no gating comparison that has not been shown to be fine. Requests that never
+ * met the baseline's in a block were counted but not compared, and speak for nobody.
+ */
 function mayPromote(rollout: Rollout, atSlot: number, config: VerdictConfig): boolean {
   const { enabled, after, min_requests, error_rate } = config.promotion;
   if (!enabled || atSlot - rollout.startedAt < after / 1000) return false;
-  if (rollout.totals.candidate.requests < min_requests) return false;
+  const { requests, logRecords } = rollout.totals.candidate;
+  if (requests < min_requests) return false;
   for (const [name, comparison] of rollout.comparisons) {
     const { gating, objective } = config.indicators[name];
-    if (!gating || comparison.candidate.all === 0) continue;
+    if (!gating) continue;
+    if (name === 'errors' && comparison.candidate.all < min_requests) return false;
+    if (comparison.candidate.all === 0) {
+      if (name === 'log_errors' && logRecords > 0) return false;
+      continue;
+    }
     const isShownBetter = comparison.better.logE >= Math.log(1 / error_rate);
     if (!isShownBetter && !isWithinObjective(comparison.candidate, objective, error_rate)) return false;
   }

@@ -208,6 +208,15 @@ describe('decisions', () => {
     expect(few.kinds).toEqual(['promote']);
   });
 
+  it('do not promote what was never compared: its telemetry never met the baseline in a block', () => {
+    const exported = (version: string, bad: number) =>
+      series({ version, kind: 'metric', all: 600, bad, ms: { 20: 600 } });
+    const bench = new Bench().run(300, (i) => (i % 60 === 0 ? [exported('1', 1)] : []));
+    bench.run(1800, (i) => (i % 60 === 0 ? [exported('1', 1)] : i % 60 === 30 ? [exported('2', 600)] : []));
+    expect(bench.judge.rollout?.totals.candidate).toMatchObject({ errors: 30 * 600 });
+    expect(bench.kinds).toEqual([]);
+  });
+
   it('do not promote what is neither shown to be as good nor within the objective', () => {
     const random = new Random(1);
     const worse = () => [
