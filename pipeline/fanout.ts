@@ -28,7 +28,7 @@ export class Fanout implements Consumer {
     const [only] = this.#branches;
     if (this.#branches.length === 1 && only !== undefined) return only.consumer.consume(batch);
     const outcomes = await Promise.allSettled(
-      this.#branches.map(({ consumer, mutates }) =>
+      this.#branches.map(async ({ consumer, mutates }) =>
         consumer.consume(mutates && isTelemetry(batch) ? batch.fork() : batch),
       ),
     );
@@ -39,9 +39,14 @@ export class Fanout implements Consumer {
   }
 }
 
-/** A retryable failure before a permanent one: as long as one branch can still take the batch, a retry is right. */
+/**
+ * A retryable failure before a permanent one: as long as one branch can still take the batch, a retry is right. Of
+ * several the one that asks for the longest pause, for a retry before it is in vain.
+ */
 function mostHopeful(failures: readonly PipelineError[]): PipelineError {
-  return failures.find((failure) => failure.row.retryable) ?? (failures[0] as PipelineError);
+  const retryable = failures.filter((failure) => failure.row.retryable);
+  const pause = ({ retryAfterMs = 0 }: PipelineError) => retryAfterMs;
+  return retryable.toSorted((a, b) => pause(b) - pause(a))[0] ?? (failures[0] as PipelineError);
 }
 
 /** The outlets of one component instance. The graph connects them after all instances exist. */

@@ -52,8 +52,8 @@ function processor(loaded: LoadedConfig, ref: Ref): ProcessorFactory {
 function checkPipeline(loaded: LoadedConfig, pipeline: PipelineConfig): Problem[] {
   const path = `service.pipelines.${pipeline.id}`;
   const entry = entrySignal(loaded, pipeline);
-  if (entry === undefined) return pipeline.receivers.flatMap((ref) => checkReceiver(loaded, pipeline, ref, path));
-  const problems: Problem[] = [];
+  if (entry === undefined) return checkReceivers(loaded, pipeline, path);
+  const problems = checkSources(loaded, pipeline, path);
   let current = entry;
   const seen = new Set<string>();
   for (const ref of pipeline.processors) {
@@ -79,6 +79,27 @@ function checkPipeline(loaded: LoadedConfig, pipeline: PipelineConfig): Problem[
     problems.push({ at: pipeline.at, path, what, todo });
   }
   return problems;
+}
+
+/** What is wrong with receivers that have no signal in common. */
+function checkReceivers(loaded: LoadedConfig, pipeline: PipelineConfig, path: string): Problem[] {
+  const problems = pipeline.receivers.flatMap((ref) => checkReceiver(loaded, pipeline, ref, path));
+  if (problems.length > 0) return problems;
+  const what = 'its receivers emit different signals, some health and some decisions';
+  return [{ at: pipeline.at, path: `${path}.receivers`, what, todo: 'make two pipelines of it' }];
+}
+
+/** A processor gives a pipeline what it makes of another one's data: some pipeline must run it. */
+function checkSources(loaded: LoadedConfig, pipeline: PipelineConfig, path: string): Problem[] {
+  const runs = (id: string) => loaded.pipelines.some(({ processors }) => processors.some((ref) => ref.id === id));
+  return pipeline.receivers
+    .filter((ref) => ref.from === 'processors' && !runs(ref.id))
+    .map(({ id, at }) => ({
+      at,
+      path: `${path}.receivers`,
+      what: `nothing comes from ${id}: no pipeline has it as a processor`,
+      todo: `list ${id} under processors of the pipelines whose data it is to see`,
+    }));
 }
 
 function checkReceiver(loaded: LoadedConfig, pipeline: PipelineConfig, ref: Ref, path: string): Problem[] {

@@ -50,6 +50,12 @@ interface Lane {
   running: number;
 }
 
+/** Somebody who waits for a place. */
+interface Caller {
+  readonly batch: Batch;
+  readonly answer: (error?: PipelineError) => void;
+}
+
 /**
  * The sending queue. A batch is accepted once it has a place; it leaves when the destination has taken it or refused
  * it for good, however long that takes. When there is no place the caller waits, then is refused with a retryable
@@ -65,9 +71,9 @@ export class QueuedExporter implements Component, Consumer {
   readonly #parallel: Lane;
   readonly #ordered: Lane;
   /** Callers that wait for a place, first come first served. */
-  readonly #callers: (() => void)[] = [];
+  readonly #callers: Caller[] = [];
   readonly #idle: (() => void)[] = [];
-  /** Aborts pauses and gives up what is left, when the deadline of `stop` has passed. */
+  /** Ends pauses and attempts and gives up what is left, when the deadline of `stop` has passed. */
   readonly #abandon = new AbortController();
   #size = 0;
   #items = 0;
@@ -95,20 +101,14 @@ export class QueuedExporter implements Component, Consumer {
   }
 
   async consume(batch: Batch): Promise<void> {
-    const isOrdered = batch.signal === 'decisions' || batch.signal === 'health';
-    if (!isOrdered) await this.#place(batch);
-    if (this.#stopping) throw new PipelineError('stopping', `exporter ${this.#context.id}`);
-    this.#size++;
-    this.#items += batch.items;
-    this.#counters.queued(batch);
-    const lane = isOrdered ? this.#ordered : this.#parallel;
-    lane.waiting.push(batch);
-    if (lane.running < lane.workers) void this.#work(lane);
+    if (this.#stopping) throw this.#stoppingError();
+    if (isOrdered(batch) || this.#size < this.#queue.queue_size) this.#admit(batch);
+    else await this.#wait(batch);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
     this.#stopping = true;
-    for (const wake of this.#callers.splice(0)) wake();
+    for (const caller of this.#callers.splice(0)) caller.answer(this.#stoppingError());
     const abandon = () => this.#abandon.abort();
     if (deadline.aborted) abandon();
     else deadline.addEventListener('abort', abandon, { once: true });
@@ -117,33 +117,54 @@ export class QueuedExporter implements Component, Consumer {
     await this.#exporter.stop(deadline);
   }
 
+  /** Gives the batch its place: from here on it is sent, or counted as dropped. */
+  #admit(batch: Batch): void {
+    this.#size++;
+    this.#items += batch.items;
+    this.#counters.queued(batch);
+    const lane = isOrdered(batch) ? this.#ordered : this.#parallel;
+    lane.waiting.push(batch);
+    if (lane.running < lane.workers) void this.#work(lane);
+  }
+
   /** Waits until there is a place, at most `block_timeout`. */
-  async #place(batch: Batch): Promise<void> {
-    if (this.#size < this.#queue.queue_size || this.#stopping) return;
+  #wait(batch: Batch): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timeout = new AbortController();
-    let wake = () => {};
-    const woken = new Promise<void>((resolve) => {
-      wake = resolve;
+    const answer = (error?: PipelineError): void => {
+      timeout.abort();
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const caller = { batch, answer };
+    this.#callers.push(caller);
+    void this.#context.clock.sleep(this.#queue.block_timeout, timeout.signal).then(() => {
+      const waiting = this.#callers.indexOf(caller);
+      if (waiting < 0) return;
+      this.#callers.splice(waiting, 1);
+      this.#counters.refused(batch);
+      const detail = `${this.#queue.queue_size} batches wait for exporter ${this.#context.id}`;
+      answer(new PipelineError('queue_full', detail, { retryAfterMs: RETRY_AFTER_MS }));
     });
-    this.#callers.push(wake);
-    await Promise.race([woken, this.#context.clock.sleep(this.#queue.block_timeout, timeout.signal)]);
-    timeout.abort();
-    const waiting = this.#callers.indexOf(wake);
-    if (waiting >= 0) this.#callers.splice(waiting, 1);
-    if (this.#size < this.#queue.queue_size || this.#stopping) return;
-    this.#counters.refused(batch);
-    const detail = `${this.#queue.queue_size} batches wait for exporter ${this.#context.id}`;
-    throw new PipelineError('queue_full', detail, { retryAfterMs: RETRY_AFTER_MS });
+    return promise;
+  }
+
+  /** A batch has left, sent or dropped: whoever waited longest gets the place, before anybody who comes now. */
+  #leave(batch: Batch): void {
+    this.#size--;
+    this.#items -= batch.items;
+    while (this.#size < this.#queue.queue_size) {
+      const caller = this.#callers.shift();
+      if (caller === undefined) return;
+      this.#admit(caller.batch);
+      caller.answer();
+    }
   }
 
   async #work(lane: Lane): Promise<void> {
     lane.running++;
-    for (let batch = lane.waiting.shift(); batch !== undefined; batch = lane.waiting.shift()) {
+    for (let batch = lane.waiting.shift(); batch !== undefined; batch = lane.waiting.shift())
       await this.#deliver(batch);
-      this.#size--;
-      this.#items -= batch.items;
-      this.#callers.shift()?.();
-    }
     lane.running--;
     if (this.#size === 0) for (const done of this.#idle.splice(0)) done();
   }
@@ -153,11 +174,13 @@ export class QueuedExporter implements Component, Consumer {
     let pauseMs = this.#retry.initial_interval;
     for (let attempt = 1; !this.#abandon.signal.aborted; attempt++) {
       try {
-        await this.#exporter.consume(batch);
+        await this.#attempt(batch);
         this.#counters.sent(batch);
+        this.#leave(batch);
         if (attempt > 1) this.#context.logger.info({ attempts: attempt }, 'delivery goes on');
         return;
       } catch (thrown) {
+        if (this.#abandon.signal.aborted) break;
         const error = asPipelineError(thrown);
         this.#counters.failed(batch, error.code);
         if (!error.row.retryable) return this.#drop(batch, error);
@@ -170,8 +193,25 @@ export class QueuedExporter implements Component, Consumer {
     this.#drop(batch, new PipelineError('stopping', 'the deadline passed before the batch was delivered'));
   }
 
+  /** One attempt. Once what is left is given up, its outcome is no longer waited for. */
+  #attempt(batch: Batch): Promise<void> {
+    const { signal } = this.#abandon;
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(this.#stoppingError());
+      signal.addEventListener('abort', giveUp, { once: true });
+      const over = () => signal.removeEventListener('abort', giveUp);
+      const attempt = async () => this.#exporter.consume(batch);
+      void attempt().then(resolve, reject).finally(over);
+    });
+  }
+
+  #stoppingError(): PipelineError {
+    return new PipelineError('stopping', `exporter ${this.#context.id}`);
+  }
+
   #drop(batch: Batch, error: PipelineError): void {
     this.#counters.dropped(batch, error.code);
+    this.#leave(batch);
     this.#context.logger.error(
       { code: error.code, items: batch.items, signal: batch.signal, todo: error.row.todo },
       `dropped: ${error.message}`,
@@ -181,3 +221,7 @@ export class QueuedExporter implements Component, Consumer {
 
 /** The pause that a refused caller is asked for. */
 const RETRY_AFTER_MS = 1000;
+
+function isOrdered({ signal }: Batch): boolean {
+  return signal === 'decisions' || signal === 'health';
+}

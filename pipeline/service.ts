@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 import type { Context } from './component.ts';
 import type { LoadedConfig } from './config/loaded.ts';
 import { ConfigError } from './config/report.ts';
-import { asPipelineError } from './errors.ts';
+import { asPipelineError, PipelineError } from './errors.ts';
 import { buildGraph, type Graph, type Instance } from './graph.ts';
 import { checkGraph } from './graph-check.ts';
 import { Roles } from './roles.ts';
@@ -27,6 +27,7 @@ export class Service {
   readonly #shutdownTimeoutMs: number;
   readonly #clock: Clock;
   #started: Instance[] = [];
+  #stopped: Promise<void> | undefined;
   #state: ServiceState = 'new';
 
   constructor(loaded: LoadedConfig, surroundings: Surroundings) {
@@ -46,13 +47,21 @@ export class Service {
     return this.#state;
   }
 
-  /** Exporters first, receivers last. If one cannot start, those that did are stopped and its error is thrown. */
+  /**
+   * Exporters first, receivers last. If one cannot start, those that did are stopped and its error is thrown; if it is
+   * stopped before all have started, it rejects with `stopping`.
+   */
   async start(): Promise<void> {
     this.#state = 'starting';
     for (const instance of [...this.#graph.exporters, ...this.#graph.processors, ...this.#graph.receivers]) {
       try {
         this.#started.push(instance);
         await instance.component.start();
+        if (this.#state === 'starting') continue;
+        // Stopped meanwhile. This one was too, but may have come to life only after that.
+        await this.stop();
+        this.#started = [instance];
+        throw new PipelineError('stopping', 'before everything had started');
       } catch (thrown) {
         await this.stop();
         throw asPipelineError(thrown);
@@ -61,8 +70,15 @@ export class Service {
     this.#state = 'ready';
   }
 
-  /** Receivers first, exporters last, all within the shutdown timeout. Legal before `start` and twice. */
-  async stop(timeoutMs = this.#shutdownTimeoutMs): Promise<void> {
+  /** Receivers first, exporters last, all within the shutdown timeout. Legal before `start`, during it, and twice. */
+  stop(timeoutMs = this.#shutdownTimeoutMs): Promise<void> {
+    this.#stopped ??= this.#stopAll(timeoutMs).finally(() => {
+      this.#stopped = undefined;
+    });
+    return this.#stopped;
+  }
+
+  async #stopAll(timeoutMs: number): Promise<void> {
     this.#state = 'stopping';
     const deadline = new AbortController();
     const over = new AbortController();

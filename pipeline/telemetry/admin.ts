@@ -4,6 +4,7 @@ import type { Endpoint } from '../config/scalars.ts';
 import { PipelineError } from '../errors.ts';
 import type { ServiceState } from '../service.ts';
 import type { Meter } from './meter.ts';
+import { observeProcess } from './process.ts';
 
 /** What the operator's own endpoints show. */
 export interface AdminView {
@@ -56,6 +57,7 @@ export interface Page {
 
 /** `/metrics` in the Prometheus text format. */
 export function metricsPages({ meter }: AdminView): Record<string, Page> {
+  observeProcess(meter);
   return {
     '/metrics': {
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
@@ -80,7 +82,9 @@ export function healthPages({ state }: AdminView): Record<string, Page> {
 
 function listener(pages: Readonly<Record<string, Page>>): RequestListener {
   return (request, response) => {
-    const page = pages[new URL(request.url ?? '/', 'http://localhost').pathname];
+    // Not `new URL`: it throws on some of what a client may send, such as `//`.
+    const [path = '/'] = (request.url ?? '/').split('?');
+    const page = pages[path];
     if (page === undefined) {
       response
         .writeHead(404, { 'content-type': 'text/plain' })

@@ -21,6 +21,7 @@ export type Labels = Readonly<Record<string, string>>;
 export class Meter {
   readonly registry = new Registry();
   readonly #refreshers: (() => void)[] = [];
+  readonly #labelNames = new Map<string, string>();
   readonly #help: Readonly<Record<string, string>>;
 
   /** `help` maps each metric name that may exist to its one-line meaning: a closed table, like the errors. */
@@ -29,6 +30,7 @@ export class Meter {
   }
 
   counter(name: string, labels: Labels = {}): Count {
+    this.#checkLabels(name, labels);
     const existing = this.registry.getSingleMetric(name) as Counter | undefined;
     const metric =
       existing ??
@@ -39,6 +41,7 @@ export class Meter {
   }
 
   gauge(name: string, labels: Labels = {}): Level {
+    this.#checkLabels(name, labels);
     const existing = this.registry.getSingleMetric(name) as Gauge | undefined;
     const metric =
       existing ??
@@ -63,6 +66,14 @@ export class Meter {
   async text(): Promise<string> {
     for (const refresh of this.#refreshers) refresh();
     return this.registry.metrics();
+  }
+
+  /** All series of a metric have the same label names, whichever came first: to add them up must make sense. */
+  #checkLabels(name: string, labels: Labels): void {
+    const names = Object.keys(labels).sort().join(', ');
+    const known = this.#labelNames.get(name) ?? names;
+    if (known !== names) throw new Error(`metric ${name} has the labels ${known}, not ${names}`);
+    this.#labelNames.set(name, known);
   }
 
   #meaning(name: string): string {
