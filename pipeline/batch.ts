@@ -1,7 +1,7 @@
 import type { Columns, TelemetrySignal } from '../proto/otlp/columns.ts';
 import { scan } from '../proto/otlp/scan.ts';
 import { type Replacement, splice } from '../proto/otlp/splice.ts';
-import type { HealthDelta } from '../proto/windback/health.ts';
+import type { DeploymentEvent, HealthDelta } from '../proto/windback/health.ts';
 import type { DecisionEvent } from '../proto/windback/decision.ts';
 import type { Tag } from './tag.ts';
 
@@ -41,6 +41,7 @@ export class TelemetryBatch {
   readonly columns: Columns;
   /** One per resource of `columns.resources`, or undefined before the tagger. */
   #tags: readonly Tag[] | undefined;
+  #deployments: ReadonlyMap<number, DeploymentEvent> = NO_DEPLOYMENTS;
   #target: TagTarget = 'resource';
   #encoded: Uint8Array | undefined;
 
@@ -69,9 +70,15 @@ export class TelemetryBatch {
     return this.#target;
   }
 
-  /** Tags each resource; `tags[i]` belongs to resource i. */
-  tag(tags: readonly Tag[], target: TagTarget): void {
+  /** The deployment events among the log records, by record, as the tagger understood them. */
+  get deployments(): ReadonlyMap<number, DeploymentEvent> {
+    return this.#deployments;
+  }
+
+  /** Tags each resource; `tags[i]` belongs to resource i. `deployments` are the events among the log records. */
+  tag(tags: readonly Tag[], target: TagTarget, deployments = NO_DEPLOYMENTS): void {
     this.#tags = tags;
+    this.#deployments = deployments;
     this.#target = target;
     this.#encoded = undefined;
   }
@@ -86,6 +93,7 @@ export class TelemetryBatch {
   fork(): TelemetryBatch {
     const fork = new TelemetryBatch(this.bytes, this.columns);
     fork.#tags = this.#tags;
+    fork.#deployments = this.#deployments;
     fork.#target = this.#target;
     fork.#encoded = this.#encoded;
     return fork;
@@ -104,3 +112,5 @@ export class TelemetryBatch {
 export function isTelemetry(batch: Batch): batch is TelemetryBatch {
   return batch instanceof TelemetryBatch;
 }
+
+const NO_DEPLOYMENTS: ReadonlyMap<number, DeploymentEvent> = new Map();

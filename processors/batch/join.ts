@@ -1,4 +1,5 @@
 import { TelemetryBatch } from '../../pipeline/batch.ts';
+import type { DeploymentEvent } from '../../proto/windback/health.ts';
 
 /** What batches must have in common to be joined: the signal, and whether and where tags are written. */
 export function groupOf(batch: TelemetryBatch): string {
@@ -14,10 +15,14 @@ export function join(batches: readonly TelemetryBatch[]): TelemetryBatch {
   const [first] = batches as [TelemetryBatch, ...TelemetryBatch[]];
   if (batches.length === 1) return first;
   const joined = TelemetryBatch.open(first.signal, Buffer.concat(batches.map(({ bytes }) => bytes)));
-  if (first.tags !== undefined)
-    joined.tag(
-      batches.flatMap(({ tags }) => tags ?? []),
-      first.target,
-    );
+  if (first.tags === undefined) return joined;
+  let behind = 0;
+  const deployments = new Map<number, DeploymentEvent>();
+  for (const { deployments: own, items } of batches) {
+    for (const [record, event] of own) deployments.set(behind + record, event);
+    behind += items;
+  }
+  const tags = batches.flatMap((batch) => batch.tags ?? []);
+  joined.tag(tags, first.target, deployments);
   return joined;
 }

@@ -1,12 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import { type Batch, isTelemetry, type TelemetryBatch } from '../../pipeline/batch.ts';
 import type { Component, Consumer, Context, Outlets } from '../../pipeline/component.ts';
-import { readDeploymentEvent } from '../../pipeline/deployment-event.ts';
 import { serviceKeyOf, type Tag, UNKNOWN_VERSION } from '../../pipeline/tag.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
+import type { LogColumns } from '../../proto/otlp/columns.ts';
 import { readAttributes, withAttributes } from '../../proto/otlp/resource.ts';
+import type { DeploymentEvent } from '../../proto/windback/health.ts';
 import type { DeploymentConfig } from './config.ts';
-import { type Attributes, compileResolver, type Resolved, textOf } from './resolve.ts';
+import { readDeploymentEvent } from './event.ts';
+import { type Attributes, compileNaming, compileResolver, type Naming, type Resolved, textOf } from './resolve.ts';
 
 /** Whatever `cache_size` says: resources can be as large as a request. */
 const CACHE_BYTES_MAX = 64 * 1024 * 1024;
@@ -18,6 +20,7 @@ export class DeploymentTagger implements Component, Consumer {
   readonly #config: DeploymentConfig;
   readonly #next: Outlets;
   readonly #context: Context;
+  readonly #naming: Naming;
   readonly #resolve: (attributes: Attributes) => Resolved | undefined;
   readonly #cache: LRUCache<string, Tag>;
   readonly #counts = new Map<string, Count>();
@@ -27,7 +30,8 @@ export class DeploymentTagger implements Component, Consumer {
     this.#config = config;
     this.#next = next;
     this.#context = context;
-    this.#resolve = compileResolver(config);
+    this.#naming = compileNaming(config);
+    this.#resolve = compileResolver(config, this.#naming);
     this.#cache = new LRUCache({
       max: config.cache_size,
       maxSize: CACHE_BYTES_MAX,
@@ -53,9 +57,12 @@ export class DeploymentTagger implements Component, Consumer {
       const start = offset[i] as number;
       tags.push(this.#tagOf(batch.bytes.subarray(start, start + (length[i] as number))));
     }
-    if (batch.columns.signal === 'logs') this.#learnRoles(batch, tags);
-    for (const tag of tags) this.#count(tag.source === '' ? UNKNOWN_VERSION : tag.source);
-    batch.tag(tags, this.#config.target);
+    const deployments = batch.columns.signal === 'logs' ? this.#deployments(batch, batch.columns, tags) : NONE;
+    const announcers = deployments.size === 0 ? NOBODY : onlyAnnouncing(batch.columns as LogColumns);
+    tags.forEach((tag, i) => {
+      if (!announcers.has(i)) this.#count(tag.source === '' ? UNKNOWN_VERSION : tag.source);
+    });
+    batch.tag(tags, this.#config.target, deployments);
   }
 
   #tagOf(resource: Uint8Array): Tag {
@@ -105,19 +112,25 @@ export class DeploymentTagger implements Component, Consumer {
     this.#cache.clear();
   }
 
-  /** A deployment event names both versions before the new one has sent anything. */
-  #learnRoles(batch: TelemetryBatch, tags: readonly Tag[]): void {
-    const { columns } = batch;
-    if (columns.signal !== 'logs') return;
+  /** The deployment events of a batch, by record. */
+  #deployments(batch: TelemetryBatch, columns: LogColumns, tags: readonly Tag[]): Map<number, DeploymentEvent> {
+    const events = new Map<number, DeploymentEvent>();
     for (let i = columns.isDeployment.indexOf(1); i >= 0; i = columns.isDeployment.indexOf(1, i + 1)) {
-      const event = readDeploymentEvent(batch, i, tags[columns.resource[i] as number] as Tag);
-      if (event === undefined || event.status === 'failed') continue;
-      const serviceKey = serviceKeyOf(event.namespace, event.service, event.environment);
-      // A later event of the same deployment need not name the previous version again.
-      const isKnown = this.#context.roles.of(serviceKey, event.version) === 'candidate';
-      if (isKnown && event.previousVersion === '') continue;
-      this.#context.roles.begin(serviceKey, event.previousVersion, event.version);
+      const event = readDeploymentEvent(batch, i, tags[columns.resource[i] as number] as Tag, this.#naming);
+      if (event === undefined) continue;
+      events.set(i, event);
+      if (event.status !== 'failed') this.#learnRole(event);
     }
+    return events;
+  }
+
+  /** A deployment event names both versions before the new one has sent anything. */
+  #learnRole(event: DeploymentEvent): void {
+    const serviceKey = serviceKeyOf(event.namespace, event.service, event.environment);
+    // A later event of the same deployment need not name the previous version again.
+    const isKnown = this.#context.roles.of(serviceKey, event.version) === 'candidate';
+    if (isKnown && event.previousVersion === '') return;
+    this.#context.roles.begin(serviceKey, event.previousVersion, event.version);
   }
 
   #count(source: string): void {
@@ -131,4 +144,14 @@ export class DeploymentTagger implements Component, Consumer {
     }
     count.add(1);
   }
+}
+
+const NONE: ReadonlyMap<number, DeploymentEvent> = new Map();
+const NOBODY: ReadonlySet<number> = new Set();
+
+/** Resources that only announce deployments: a pipeline's, not a running service's, so that it has no version is no blind spot. */
+function onlyAnnouncing({ count, resource, isDeployment, resources }: LogColumns): ReadonlySet<number> {
+  const only = new Set(Array.from({ length: resources.count }, (_, i) => i));
+  for (let i = 0; i < count; i++) if (isDeployment[i] === 0) only.delete(resource[i] as number);
+  return only;
 }

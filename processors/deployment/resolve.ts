@@ -21,9 +21,28 @@ const KUBERNETES_PREFIXES = [
 ];
 const KUBERNETES_KEYS = new Set(['app.kubernetes.io/version', 'pod-template-hash']);
 
-/** Compiles the configuration into a function from a resource's attributes to its version, if it has one. */
-export function compileResolver(config: DeploymentConfig): (attributes: Attributes) => Resolved | undefined {
+/** How a version that was found becomes the one that is judged: by the mapping, and by the cohort it is split into. */
+export interface Naming {
+  name(version: string, attributes: Attributes): string;
+  /** Whether the attributes tell every part that versions are split by. */
+  isComplete(attributes: Attributes): boolean;
+}
+
+export function compileNaming(config: DeploymentConfig): Naming {
   const rewrite = compileMapping(config.mapping);
+  const parts = (attributes: Attributes) =>
+    config.cohort_by.map((key) => textOf(attributes.get(key))).filter((part) => part !== '');
+  return {
+    name: (version, attributes) => [rewrite(version), ...parts(attributes)].join('+'),
+    isComplete: (attributes) => parts(attributes).length === config.cohort_by.length,
+  };
+}
+
+/** Compiles the configuration into a function from a resource's attributes to its version, if it has one. */
+export function compileResolver(
+  config: DeploymentConfig,
+  naming: Naming,
+): (attributes: Attributes) => Resolved | undefined {
   const sources = config.sources.map((name) => ({
     name,
     keys: KUBERNETES_KEYS.has(name) ? KUBERNETES_PREFIXES.map((prefix) => prefix + name) : [name],
@@ -32,8 +51,7 @@ export function compileResolver(config: DeploymentConfig): (attributes: Attribut
     const found =
       config.static === undefined ? find(sources, attributes) : { version: config.static, source: 'static' };
     if (found === undefined) return undefined;
-    const cohort = config.cohort_by.map((key) => textOf(attributes.get(key))).filter((part) => part !== '');
-    return { version: [rewrite(found.version), ...cohort].join('+'), source: found.source };
+    return { version: naming.name(found.version, attributes), source: found.source };
   };
 }
 

@@ -1,5 +1,4 @@
 import type { TelemetryBatch } from '../../pipeline/batch.ts';
-import { readDeploymentEvent } from '../../pipeline/deployment-event.ts';
 import { type Tag, UNKNOWN_VERSION } from '../../pipeline/tag.ts';
 import type { LogColumns } from '../../proto/otlp/columns.ts';
 import { traceIdOf } from '../../proto/otlp/ids.ts';
@@ -27,14 +26,14 @@ export function foldLogs(batch: TelemetryBatch, into: Accumulator, policy: FoldP
       continue;
     }
     if (isSkewed(time, policy.nowSeconds, policy.maxSkewSeconds)) tally.skewed++;
-    if (columns.isDeployment[i] === 1) foldEvent(batch, i, tag, slot, into, tally);
+    if (columns.isDeployment[i] === 1) foldEvent(batch, i, slot, into, tally);
     else if (tag.version === UNKNOWN_VERSION) tally.unknownVersion++;
     else foldRecord(batch, columns, i, tag, slot, into, tally);
   }
 }
 
-function foldEvent(batch: TelemetryBatch, i: number, tag: Tag, slot: number, into: Accumulator, tally: Tally): void {
-  const event = readDeploymentEvent(batch, i, tag);
+function foldEvent(batch: TelemetryBatch, i: number, slot: number, into: Accumulator, tally: Tally): void {
+  const event = batch.deployments.get(i);
   if (event === undefined) {
     tally.malformed++;
     return;

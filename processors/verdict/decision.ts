@@ -11,7 +11,7 @@ import type { IndicatorName, VerdictConfig } from './config.ts';
 import type { Step } from './lifecycle.ts';
 import type { Rollout, Totals } from './rollout.ts';
 import { sentence } from './sentence.ts';
-import type { ServiceIdentity } from './service-judge.ts';
+import type { ServiceIdentity } from './identity.ts';
 
 /** Everything a decision is made of. */
 export interface DecisionParts {

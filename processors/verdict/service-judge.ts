@@ -6,18 +6,11 @@ import { Block } from './block.ts';
 import { Cohort } from './cohort.ts';
 import type { IndicatorName, VerdictConfig } from './config.ts';
 import { decisionEvent } from './decision.ts';
+import type { ServiceIdentity } from './identity.ts';
 import { evidenceOf, nextStep, take } from './lifecycle.ts';
 import { LatencyReference } from './reference.ts';
 import { Rollout, type SlowCounts } from './rollout.ts';
 import { Watermark } from './watermark.ts';
-
-/** Who a service is, as the telemetry named it. */
-export interface ServiceIdentity {
-  readonly key: string;
-  readonly namespace: string;
-  readonly service: string;
-  readonly environment: string;
-}
 
 /** What one service's judge counts for all: late events, and what hit a limit. */
 export interface JudgeCounts {

@@ -8,7 +8,7 @@ import { deploymentConfig } from '../../../processors/deployment/config.ts';
 import { DeploymentTagger } from '../../../processors/deployment/deployment.ts';
 import { counted, Sink, testContext } from '../../support/context.ts';
 import { requestBytes } from '../../support/otlp-requests.ts';
-import { attributesOf, decoded, traces } from '../../support/telemetry.ts';
+import { attributesOf, decoded, logs, traces } from '../../support/telemetry.ts';
 
 const request = (items: number, signal: TelemetrySignal = 'traces') =>
   TelemetryBatch.open(signal, requestBytes(signal, items));
@@ -172,4 +172,20 @@ describe('tags', () => {
     await Promise.all(calls);
     expect(sink.batches).toHaveLength(3);
   });
+});
+
+it('keeps deployment events with their records when it joins', async () => {
+  const { batcher, sink } = setUp({ send_batch_size: 3 });
+  const tagger = new DeploymentTagger(deploymentConfig.parse({}), sink, testContext('deployment'));
+  const event = (version: string) => ({ time: 1, eventName: 'deployment', attributes: { 'service.version': version } });
+  const batches = [
+    logs({ resource: { 'service.name': 'a' }, items: [{ time: 1 }, event('2')] }),
+    logs({ resource: { 'service.name': 'b' }, items: [event('3')] }),
+  ];
+  for (const batch of batches) await tagger.consume(batch);
+  sink.batches.length = 0;
+  await Promise.all(batches.map((batch) => batcher.consume(batch)));
+  const [joined] = sink.telemetry('logs');
+  const events = [...(joined as TelemetryBatch).deployments].map(([i, { version }]) => `${i}: ${version}`);
+  expect(events).toEqual(['1: 2', '2: 3']);
 });

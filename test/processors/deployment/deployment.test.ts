@@ -355,3 +355,39 @@ describe('roles', () => {
     expect(await roles(tagger, sink)).toEqual(['baseline', 'candidate']);
   });
 });
+
+describe('deployment events', () => {
+  const announced = (attributes: Attributes, items: Partial<LogSpec>[] = []) =>
+    logs({
+      resource: { 'service.name': 'checkout' },
+      items: [{ time: NOW, eventName: 'deployment', attributes }, ...items.map((item) => ({ time: NOW, ...item }))],
+    });
+  const eventOf = async (attributes: Attributes, config: Record<string, unknown>) =>
+    (await tag(announced(attributes), config)).deployments.get(0);
+
+  it('name versions as telemetry is named, by the mapping', async () => {
+    const config = { mapping: [{ pattern: '(?<major>\\d+)\\..*', version: 'v$<major>' }] };
+    const event = await eventOf({ 'service.version': '2.7.1', 'deployment.previous_version': '1.9.0' }, config);
+    expect(event).toMatchObject({ version: 'v2', previousVersion: 'v1' });
+  });
+
+  it('name cohorts where they say which, and give no share where they do not', async () => {
+    const config = { cohort_by: ['deployment.ring'] };
+    const told = { 'service.version': '2', 'deployment.weight': 0.2 };
+    expect(await eventOf({ ...told, 'deployment.ring': 'canary' }, config)).toMatchObject({
+      version: '2+canary',
+      weight: 0.2,
+    });
+    expect(await eventOf(told, config)).toMatchObject({ version: '2', weight: null });
+  });
+
+  it('are no blind spot: whoever announces need not have a version, unless it sends more than that', async () => {
+    const { tagger, context } = setUp();
+    const unknown = () =>
+      counted(context, 'windback_deployment_resources_total', { processor: 'deployment', source: 'unknown' });
+    await tagger.consume(announced({ 'service.version': '2' }));
+    expect(await unknown()).toBe(0);
+    await tagger.consume(announced({ 'service.version': '2' }, [{}]));
+    expect(await unknown()).toBe(1);
+  });
+});

@@ -241,9 +241,11 @@ describe('logs', () => {
 
   it.each<[Attributes, number | null]>([
     [{ 'deployment.weight': 0.3 }, 0.3],
-    [{ 'deployment.weight': 30 }, 0.3],
+    [{ 'deployment.weight': 1 }, 1],
+    // Percent or a slip? One per cent would read as all of it, so nothing above 1 is a share.
+    [{ 'deployment.weight': 30 }, null],
     [{ 'deployment.weight': 0 }, 0],
-    [{ 'deployment.weight': '25' }, 0.25],
+    [{ 'deployment.weight': '0.25' }, 0.25],
     [{ 'deployment.weight': -1 }, null],
     [{ 'deployment.weight': 'half' }, null],
     [{ 'deployment.instances': 3, 'deployment.instances.total': 0 }, null],

@@ -1,0 +1,55 @@
+import type { LogColumns } from '../../proto/otlp/columns.ts';
+import { type AttributeValue, readAttributes } from '../../proto/otlp/resource.ts';
+import type { DeploymentEvent } from '../../proto/windback/health.ts';
+import type { TelemetryBatch } from '../../pipeline/batch.ts';
+import type { Tag } from '../../pipeline/tag.ts';
+import type { Naming } from './resolve.ts';
+
+/** LogRecord.attributes. */
+const LOG_ATTRIBUTES = 6;
+
+/**
+ * Record `i` of a logs batch, whose `isDeployment` is set, as a deployment event; its versions are named as those of
+ * telemetry are. Undefined where it names no version, for then it says nothing.
+ */
+export function readDeploymentEvent(
+  batch: TelemetryBatch,
+  i: number,
+  tag: Tag,
+  naming: Naming,
+): DeploymentEvent | undefined {
+  const columns = batch.columns as LogColumns;
+  const attributes = readAttributes(
+    batch.bytes,
+    columns.offset[i] as number,
+    columns.length[i] as number,
+    LOG_ATTRIBUTES,
+  );
+  const version = text(attributes.get('service.version'));
+  if (version === '') return undefined;
+  const previous = text(attributes.get('deployment.previous_version'));
+  return {
+    namespace: tag.namespace,
+    service: text(attributes.get('service.name')) || tag.service,
+    environment: text(attributes.get('deployment.environment.name')) || tag.environment,
+    version: naming.name(version, attributes),
+    previousVersion: previous === '' ? '' : naming.name(previous, attributes),
+    status: text(attributes.get('deployment.status')),
+    // A share of what, if it does not say of which cohort? To judge silence by it would be to guess.
+    weight: naming.isComplete(attributes) ? weightOf(attributes) : null,
+    atSeconds: columns.timeSeconds[i] as number,
+  };
+}
+
+/** The share that the new version should have, 0 to 1: told as such, or as instances of a total. */
+function weightOf(attributes: ReadonlyMap<string, AttributeValue>): number | null {
+  const weight = Number(attributes.get('deployment.weight') ?? Number.NaN);
+  if (weight >= 0 && weight <= 1) return weight;
+  const instances = Number(attributes.get('deployment.instances') ?? Number.NaN);
+  const total = Number(attributes.get('deployment.instances.total') ?? Number.NaN);
+  return instances >= 0 && total > 0 ? Math.min(1, instances / total) : null;
+}
+
+function text(value: AttributeValue): string {
+  return value === undefined || typeof value === 'object' ? '' : String(value);
+}
