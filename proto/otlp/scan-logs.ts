@@ -41,6 +41,7 @@ export class LogScanner {
     const reader = this.#reader;
     reader.reset(bytes, 0, bytes.length);
     this.#resources.clear();
+    this.#scratch.trim();
     this.#count = 0;
     walkGroups(reader, this.#resources, this.#record);
     reader.reset(EMPTY, 0, 0);
@@ -51,7 +52,7 @@ export class LogScanner {
   readonly #record = (resource: number): void => {
     const reader = this.#reader;
     const i = this.#count++;
-    this.#scratch.ensure(i);
+    this.#scratch.ensure(i, reader.pos);
     const { columns } = this.#scratch;
     const start = reader.pos;
     const { end } = reader;

@@ -42,6 +42,7 @@ export class PointScanner {
     const reader = this.#reader;
     reader.reset(bytes, 0, bytes.length);
     this.#resources.clear();
+    this.#scratch.trim();
     this.#count = 0;
     walkGroups(reader, this.#resources, this.#metric);
     reader.reset(EMPTY, 0, 0);
@@ -109,7 +110,7 @@ export class PointScanner {
   #point(resource: number, kind: number): void {
     const reader = this.#reader;
     const i = this.#count++;
-    this.#scratch.ensure(i);
+    this.#scratch.ensure(i, reader.pos);
     const { columns } = this.#scratch;
     const start = reader.pos;
     const { end } = reader;

@@ -71,6 +71,7 @@ export class SpanScanner {
     const reader = this.#reader;
     reader.reset(bytes, 0, bytes.length);
     this.#resources.clear();
+    this.#scratch.trim();
     this.#count = 0;
     walkGroups(reader, this.#resources, this.#span);
     const columns = this.#scratch.copy(this.#count);
@@ -81,7 +82,7 @@ export class SpanScanner {
   readonly #span = (resource: number): void => {
     const reader = this.#reader;
     const i = this.#count++;
-    this.#scratch.ensure(i);
+    this.#scratch.ensure(i, reader.pos);
     const { columns } = this.#scratch;
     const start = reader.pos;
     const { end } = reader;

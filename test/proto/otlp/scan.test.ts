@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type LogColumns, NO_STATUS, type SpanColumns, type TelemetrySignal } from '../../../proto/otlp/columns.ts';
+import { GROUPS_MAX, ITEMS_MAX } from '../../../proto/otlp/growing.ts';
 import { readAttributes, withAttributes } from '../../../proto/otlp/resource.ts';
 import { scan } from '../../../proto/otlp/scan.ts';
 import { requestType } from '../../../proto/otlp/schema.ts';
 import { type Replacement, splice } from '../../../proto/otlp/splice.ts';
 import { WireError } from '../../../proto/wire/reader.ts';
-import { encodeTree, mutated, type WireField, wireTree } from '../../support/otlp-wire.ts';
+import { encodeTree, mutated, varint, type WireField, wireTree } from '../../support/otlp-wire.ts';
 import { WORDS } from './otlp-words.ts';
 
 const message = (number: number, ...fields: WireField[]): WireField => ({ number, value: fields });
@@ -14,6 +15,9 @@ const bytesField = (number: number, text: string): WireField => ({ number, value
 const integer = (number: number, value: number): WireField => ({ number, value: BigInt(value) });
 /** A traces or logs request of one item. */
 const one = (...item: WireField[]) => encodeTree([message(1, message(2, message(2, ...item)))]);
+
+const header = (number: number, length: number) =>
+  Buffer.concat([varint(BigInt(number) * 8n + 2n), varint(BigInt(length))]);
 
 describe('what a request may look like', () => {
   test('an empty request has no resources and no items', () => {
@@ -107,6 +111,23 @@ describe('what is refused', () => {
     expect(() => scan(signal, bytes)).toThrow(said);
   });
 
+  test.each(['traces', 'metrics', 'logs'] as const)(
+    '%s: more items, or groups, than one request may have',
+    (signal) => {
+      const request = (number: number, body: Buffer) => Buffer.concat([header(number, body.length), body]);
+      const empty = (count: number, tag: number) => Buffer.alloc(count * 2, Buffer.from([tag, 0]));
+      const items = (count: number) => {
+        const points = signal === 'metrics' ? request(2, request(5, empty(count, 0x0a))) : empty(count, 0x12);
+        return request(1, request(2, points));
+      };
+      expect(scan(signal, items(ITEMS_MAX)).count).toBe(ITEMS_MAX);
+      expect(() => scan(signal, items(ITEMS_MAX + 1))).toThrow('more than 1048576 entries in one request');
+      expect(scan(signal, empty(GROUPS_MAX, 0x0a)).resources.count).toBe(GROUPS_MAX);
+      expect(() => scan(signal, empty(GROUPS_MAX + 1, 0x0a))).toThrow('more than 131072 entries in one request');
+      expect(scan(signal, items(3)).count).toBe(3);
+    },
+  );
+
   test('a resource that the tagger could not read', () => {
     const broken = message(1, { number: 1, value: Buffer.from([0x0a, 9]) });
     expect(() => scan('traces', encodeTree([message(1, broken)]))).toThrow(WireError);
@@ -128,7 +149,7 @@ describe('bytes that are not what they should be', () => {
       fc.property(mutated(requests), (bytes) => {
         takenOrRefused(signal, bytes);
       }),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     );
   });
 
