@@ -1,6 +1,7 @@
 import type { ComponentTable } from '../pipeline/component.ts';
 import { debug } from '../exporters/debug/factory.ts';
 import { file } from '../exporters/file/factory.ts';
+import { kafkaExporter } from '../exporters/kafka/factory.ts';
 import { otlpExporter } from '../exporters/otlp/factory.ts';
 import { otlpHttpExporter } from '../exporters/otlp-http/factory.ts';
 import { batch } from '../processors/batch/factory.ts';
@@ -15,5 +16,5 @@ import { otlpFile } from '../receivers/otlp-file/factory.ts';
 export const components: ComponentTable = {
   receivers: [otlpReceiver, otlpFile],
   processors: [memoryLimiter, batch, deployment, health, verdict],
-  exporters: [debug, file, otlpExporter, otlpHttpExporter],
+  exporters: [debug, file, kafkaExporter, otlpExporter, otlpHttpExporter],
 };

@@ -1,0 +1,126 @@
+import type { Batch } from '../../pipeline/batch.ts';
+import type { Component, Consumer, Context } from '../../pipeline/component.ts';
+import { PipelineError } from '../../pipeline/errors.ts';
+import { loadKafkajs } from './client.ts';
+import type { KafkaExporterConfig } from './config.ts';
+import { decisionParcels, type Parcel, telemetryParcel } from './parcel.ts';
+import { OrderedProducer } from './producer.ts';
+
+/**
+ * Two producers, since one that has to give up a failed parcel must not take the other's order with it: decisions come
+ * one batch at a time and are repeated until they are through; telemetry is overtaken by the next batch meanwhile.
+ */
+interface Producers {
+  readonly decisions: OrderedProducer;
+  readonly telemetry: OrderedProducer;
+}
+
+/** What is left of a batch that is being delivered. */
+interface Delivery {
+  readonly parcels: Parcel[];
+  /** What was refused for good. */
+  readonly refused: { items: number; error: PipelineError | undefined };
+}
+
+/** Values of CompressionTypes, which is part of what is loaded late. */
+const COMPRESSION = { none: 0, gzip: 1 } as const;
+
+/** Sends each batch as records: one per decision, one per batch of telemetry. */
+export class KafkaExporter implements Component, Consumer {
+  readonly #config: KafkaExporterConfig;
+  readonly #context: Context;
+  /** Batches that failed part of the way, until they come again. */
+  readonly #begun = new WeakMap<Batch, Delivery>();
+  #producers: Producers | undefined;
+  #isStopped = false;
+
+  constructor(config: KafkaExporterConfig, context: Context) {
+    this.#config = config;
+    this.#context = context;
+  }
+
+  /** Does not wait for the brokers, but tries them, so that a wrong address shows before there is a decision to send. */
+  async start(): Promise<void> {
+    const { brokers, producer, timeout } = this.#config;
+    const makeLink = await loadKafkajs(this.#config, this.#context.logger);
+    if (this.#isStopped) throw new PipelineError('stopping', 'the exporter was stopped while it started');
+    const settings = {
+      timeoutMs: timeout,
+      compression: COMPRESSION[producer.compression],
+      brokers: brokers.join(','),
+    };
+    const decisions = new OrderedProducer(makeLink, settings);
+    this.#producers = { decisions, telemetry: new OrderedProducer(makeLink, settings) };
+    decisions.connect().then(
+      () => this.#context.logger.debug({ brokers }, 'connected to Kafka'),
+      (error: PipelineError) => this.#reportUnconnected(error),
+    );
+  }
+
+  async consume(batch: Batch): Promise<void> {
+    if (this.#producers === undefined) throw new PipelineError('stopping', 'the exporter does not run');
+    const { decisions, telemetry } = this.#producers;
+    const producer = batch.signal === 'decisions' ? decisions : telemetry;
+    const delivery = this.#begun.get(batch) ?? { parcels: this.#pack(batch), refused: { items: 0, error: undefined } };
+    this.#begun.set(batch, delivery);
+    for (let parcel = delivery.parcels[0]; parcel !== undefined; parcel = delivery.parcels[0]) {
+      await this.#send(producer, parcel, delivery);
+      delivery.parcels.shift();
+    }
+    this.#begun.delete(batch);
+    this.#settle(batch, delivery);
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    this.#isStopped = true;
+    const producers = this.#producers;
+    if (producers === undefined) return;
+    await Promise.all([producers.decisions.close(deadline), producers.telemetry.close(deadline)]);
+    this.#producers = undefined;
+  }
+
+  #pack(batch: Batch): Parcel[] {
+    const { topic, producer } = this.#config;
+    if (batch.signal === 'decisions') return decisionParcels(batch, topic, producer.max_message_bytes);
+    if (batch.signal !== 'health') return [telemetryParcel(batch, this.#config[batch.signal].topic)];
+    throw new PipelineError('internal', 'the kafka exporter was given health');
+  }
+
+  /** Sends it, or notes that it was refused for good; then what comes after it goes on. Else throws. */
+  async #send(producer: OrderedProducer, parcel: Parcel, { refused }: Delivery): Promise<void> {
+    try {
+      this.#checkSize(parcel);
+      await producer.send(parcel);
+    } catch (thrown) {
+      if (!(thrown instanceof PipelineError) || thrown.row.retryable) throw thrown;
+      refused.items += parcel.messages.length;
+      refused.error = thrown;
+    }
+  }
+
+  #checkSize({ topic, bytes }: Parcel): void {
+    const limit = this.#config.producer.max_message_bytes;
+    if (bytes <= limit) return;
+    throw new PipelineError(
+      'rejected',
+      `topic ${topic}: a message of ${bytes} bytes is larger than producer.max_message_bytes, ${limit} bytes; ` +
+        `send smaller batches, or raise it together with the topic's max.message.bytes`,
+    );
+  }
+
+  /** Tells of what was refused: by the error where that is all, else here, since the rest was delivered. */
+  #settle(batch: Batch, { refused }: Delivery): void {
+    if (refused.error === undefined) return;
+    if (batch.signal !== 'decisions' || refused.items === batch.items) throw refused.error;
+    const { id, logger, meter } = this.#context;
+    const labels = { exporter: id, signal: batch.signal, reason: refused.error.code };
+    meter.counter('windback_exporter_dropped_items_total', labels).add(refused.items);
+    logger.error({ code: refused.error.code, items: refused.items }, `dropped: ${refused.error.message}`);
+  }
+
+  #reportUnconnected(error: PipelineError): void {
+    if (this.#isStopped) return;
+    const { code, row, message } = error;
+    this.#context.logger.warn({ code, todo: row.todo }, `${message}; tried again when there is something to send`);
+  }
+}

@@ -1,0 +1,33 @@
+import { connect, type Socket } from 'node:net';
+import type { ISocketFactoryArgs } from 'kafkajs';
+
+const KEEP_ALIVE_MS = 60_000;
+
+/**
+ * The sockets of one client. kafkajs has no way to end what it is doing; it does end when its connections break and no
+ * new ones can be had, and it handles that as it does any broken connection.
+ */
+export class Sockets {
+  readonly #sockets = new Set<Socket>();
+  #cutBy: Error | undefined;
+
+  /** What kafkajs calls for a connection. Throws after `cut`, which kafkajs takes for a failure to connect. */
+  readonly open = ({ host, port, onConnect }: ISocketFactoryArgs): Socket => {
+    if (this.#cutBy !== undefined) throw this.#cutBy;
+    const socket = connect({ host, port, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true });
+    socket.once('connect', onConnect);
+    socket.once('close', () => this.#sockets.delete(socket));
+    this.#sockets.add(socket);
+    return socket;
+  };
+
+  /** Breaks every connection and refuses new ones until `mend`. */
+  cut(reason: Error): void {
+    this.#cutBy ??= reason;
+    for (const socket of this.#sockets) socket.destroy(reason);
+  }
+
+  mend(): void {
+    this.#cutBy = undefined;
+  }
+}
