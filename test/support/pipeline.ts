@@ -119,9 +119,9 @@ export function telemetry(items: number, signal: TelemetrySignal = 'traces'): Te
   return TelemetryBatch.open(signal, encodeTree([{ number: 1, value: [scope] }]));
 }
 
-/** `items` of deltas or decisions without content. */
+/** `items` of deltas or decisions, without content. */
 export function health(items: number, signal: Signal = 'health'): HealthBatch {
-  return { signal: signal as 'health', items, deltas: [] };
+  return { signal: signal as 'health', items, deltas: [], ...(signal === 'decisions' ? { decisions: [] } : {}) };
 }
 
 export function surroundings(clock: Clock): Surroundings {
