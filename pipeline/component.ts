@@ -92,7 +92,9 @@ export interface ProcessorFactory<C extends z.ZodType = z.ZodType> extends Decla
 
 /**
  * Makes exporters. One instance per configured id. `consume` makes one attempt to deliver; the engine puts the queue
- * and the retries of `sending_queue` and `retry_on_failure` in front of it, if the schema has these keys.
+ * and the retries of `sending_queue` and `retry_on_failure` in front of it, if the schema has these keys, and counts.
+ * Where the destination took a part and refused the rest for good, `consume` rejects with a permanent error whose
+ * `items` says how many were refused.
  */
 export interface ExporterFactory<C extends z.ZodType = z.ZodType> extends Declared<C> {
   readonly accepts: readonly Signal[];

@@ -202,13 +202,20 @@ export class PipelineError extends Error {
   readonly detail: string;
   /** How long the caller should wait before it retries, ms. Only on retryable codes. */
   readonly retryAfterMs: number | undefined;
+  /** How many items of the batch it is about, where the rest was delivered. Only on permanent codes, from an exporter. */
+  readonly items: number | undefined;
 
-  constructor(code: ErrorCode, detail: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    options: { cause?: unknown; retryAfterMs?: number; items?: number } = {},
+  ) {
     super(`${ERRORS[code].what}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'PipelineError';
     this.code = code;
     this.detail = detail;
     this.retryAfterMs = options.retryAfterMs;
+    this.items = options.items;
   }
 
   get row(): ErrorRow {

@@ -1,6 +1,6 @@
 import type { Batch, Signal } from './batch.ts';
 import type { Context } from './component.ts';
-import type { ErrorCode } from './errors.ts';
+import type { ErrorCode, PipelineError } from './errors.ts';
 import type { Count } from './telemetry/meter.ts';
 
 /**
@@ -23,16 +23,18 @@ export class ExporterCounters {
     this.#count('windback_exporter_refused_items_total', batch.signal).add(batch.items);
   }
 
-  sent(batch: Batch): void {
-    this.#count('windback_exporter_sent_items_total', batch.signal).add(batch.items);
+  sent(batch: Batch, items = batch.items): void {
+    this.#count('windback_exporter_sent_items_total', batch.signal).add(items);
   }
 
   failed(batch: Batch, reason: ErrorCode): void {
     this.#count('windback_exporter_send_failed_items_total', batch.signal, reason).add(batch.items);
   }
 
-  dropped(batch: Batch, reason: ErrorCode): void {
-    this.#count('windback_exporter_dropped_items_total', batch.signal, reason).add(batch.items);
+  /** Refused for good; what the error does not speak of was delivered. */
+  dropped(batch: Batch, { code, items = batch.items }: PipelineError): void {
+    this.#count('windback_exporter_dropped_items_total', batch.signal, code).add(items);
+    if (items < batch.items) this.sent(batch, batch.items - items);
   }
 
   watchQueue(capacity: number, read: () => { batches: number; items: number }): void {

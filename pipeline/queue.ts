@@ -36,7 +36,7 @@ class DirectExporter implements Component, Consumer {
     } catch (thrown) {
       const error = asPipelineError(thrown);
       this.#counters.failed(batch, error.code);
-      if (!error.row.retryable) this.#counters.dropped(batch, error.code);
+      if (!error.row.retryable) this.#counters.dropped(batch, error);
       throw error;
     }
     this.#counters.sent(batch);
@@ -210,10 +210,10 @@ export class QueuedExporter implements Component, Consumer {
   }
 
   #drop(batch: Batch, error: PipelineError): void {
-    this.#counters.dropped(batch, error.code);
+    this.#counters.dropped(batch, error);
     this.#leave(batch);
     this.#context.logger.error(
-      { code: error.code, items: batch.items, signal: batch.signal, todo: error.row.todo },
+      { code: error.code, items: error.items ?? batch.items, signal: batch.signal, todo: error.row.todo },
       `dropped: ${error.message}`,
     );
   }

@@ -108,14 +108,11 @@ export class KafkaExporter implements Component, Consumer {
     );
   }
 
-  /** Tells of what was refused: by the error where that is all, else here, since the rest was delivered. */
-  #settle(batch: Batch, { refused }: Delivery): void {
-    if (refused.error === undefined) return;
-    if (batch.signal !== 'decisions' || refused.items === batch.items) throw refused.error;
-    const { id, logger, meter } = this.#context;
-    const labels = { exporter: id, signal: batch.signal, reason: refused.error.code };
-    meter.counter('windback_exporter_dropped_items_total', labels).add(refused.items);
-    logger.error({ code: refused.error.code, items: refused.items }, `dropped: ${refused.error.message}`);
+  /** Tells of what was refused, and how much of the batch that is: the rest was delivered. */
+  #settle(batch: Batch, { refused: { error, items } }: Delivery): void {
+    if (error === undefined) return;
+    if (batch.signal !== 'decisions') throw error;
+    throw new PipelineError(error.code, error.detail, { cause: error.cause, items });
   }
 
   #reportUnconnected(error: PipelineError): void {

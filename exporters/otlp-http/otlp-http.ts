@@ -7,7 +7,7 @@ import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { compress } from '../../pipeline/compression.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { InFlight } from '../../pipeline/in-flight.ts';
-import { PartialSuccessReport } from '../../pipeline/partial-success.ts';
+import { checkPartialSuccess } from '../../pipeline/partial-success.ts';
 import { EXPORT_PATHS } from '../../proto/otlp/export.ts';
 import { decodeToJson } from '../../proto/otlp/json-decode.ts';
 import { errorOf, partialSuccessIn } from './answer.ts';
@@ -25,13 +25,11 @@ export class OtlpHttpExporter implements Component, Consumer {
   readonly #context: Context;
   readonly #urls: Readonly<Record<TelemetrySignal, URL>>;
   readonly #inFlight = new InFlight();
-  readonly #partial: PartialSuccessReport;
   #agents: Agents | undefined;
 
   constructor(config: OtlpHttpExporterConfig, context: Context) {
     this.#config = config;
     this.#context = context;
-    this.#partial = new PartialSuccessReport(context);
     const base = config.endpoint.replace(/\/+$/, '');
     this.#urls = {
       traces: new URL(config.traces_endpoint ?? base + EXPORT_PATHS.traces),
@@ -57,7 +55,7 @@ export class OtlpHttpExporter implements Component, Consumer {
     const body = await this.#bodyOf(batch);
     const answer = await post(url, this.#options(url, body, agents), body, this.#config.timeout, this.#inFlight);
     if (answer.status < 200 || answer.status > 299) throw errorOf(answer, url.href, this.#context.clock.now());
-    this.#partial.report(batch.signal, partialSuccessIn(answer));
+    checkPartialSuccess(partialSuccessIn(answer), this.#context);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {

@@ -14,8 +14,8 @@ import { loadClientTls } from '../../pipeline/client-tls.ts';
 import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import { InFlight } from '../../pipeline/in-flight.ts';
-import { PartialSuccessReport } from '../../pipeline/partial-success.ts';
-import { decodeExportResponse, EXPORT_METHODS } from '../../proto/otlp/export.ts';
+import { checkPartialSuccess } from '../../pipeline/partial-success.ts';
+import { decodeExportResponse, EXPORT_METHODS, type PartialSuccess } from '../../proto/otlp/export.ts';
 import { errorOf } from './answer.ts';
 import type { OtlpExporterConfig } from './config.ts';
 
@@ -25,14 +25,14 @@ const RECONNECT_MS_MAX = 5000;
 /** Sends each batch, as the bytes that it is, in one unary call. */
 export class OtlpExporter implements Component, Consumer {
   readonly #config: OtlpExporterConfig;
+  readonly #context: Context;
   readonly #metadata: Metadata;
   readonly #inFlight = new InFlight();
-  readonly #partial: PartialSuccessReport;
   #client: Client | undefined;
 
   constructor(config: OtlpExporterConfig, context: Context) {
     this.#config = config;
-    this.#partial = new PartialSuccessReport(context);
+    this.#context = context;
     this.#metadata = metadataOf(config.headers);
   }
 
@@ -54,12 +54,7 @@ export class OtlpExporter implements Component, Consumer {
     if (client === undefined) throw new PipelineError('stopping', 'the exporter does not run');
     if (!isTelemetry(batch)) throw new PipelineError('internal', `the otlp exporter was given ${batch.signal}`);
     const answer = await this.#call(client, batch.signal, batch.encoded());
-    try {
-      this.#partial.report(batch.signal, decodeExportResponse(answer));
-    } catch (error) {
-      // It said OK; that its answer cannot be read does not undo that.
-      this.#partial.report(batch.signal, { rejected: 0, message: `unreadable answer: ${(error as Error).message}` });
-    }
+    checkPartialSuccess(readAnswer(answer), this.#context);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
@@ -101,6 +96,15 @@ export class OtlpExporter implements Component, Consumer {
   #serverName(): Record<string, string> {
     const name = this.#config.tls.server_name_override;
     return name === undefined ? {} : { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name };
+  }
+}
+
+/** It said OK; that its answer cannot be read does not undo that. */
+function readAnswer(answer: Uint8Array): PartialSuccess {
+  try {
+    return decodeExportResponse(answer);
+  } catch (error) {
+    return { rejected: 0, message: `unreadable answer: ${(error as Error).message}` };
   }
 }
 

@@ -285,6 +285,15 @@ describe('stopping', () => {
   });
 });
 
+test('what a destination refused of a batch is dropped, the rest is sent', async () => {
+  const bench = new Bench(async () => {
+    throw new PipelineError('rejected', 'two of them', { items: 2 });
+  });
+  await bench.send(telemetry(5));
+  await bench.exporter.stop(NEVER);
+  expect([bench.items('queued'), bench.items('sent'), bench.items('dropped', 'rejected')]).toEqual([5, 3, 2]);
+});
+
 describe('an exporter without a queue', () => {
   test('answers its caller, and counts', async () => {
     const bench = new Bench(works, {});

@@ -195,14 +195,17 @@ describe('what is too large', () => {
     const { logger, lines } = recordingLogger();
     const context = testContext('kafka', { logger });
     const producer = { max_message_bytes: '100KiB' };
-    const { exporter } = await startExporter({ brokers: kafka.brokers, topic, producer }, context);
+    const { exporter } = await startQueued({ brokers: kafka.brokers, topic, producer }, context);
     const events = ['d-1', 'd-2', 'd-3'].map((id, i) => decisionOf('cart', id, i === 1 ? huge : undefined));
     await exporter.consume(decisions(...events, decisionOf('search', 'd-4')));
+    await exporter.stop(AbortSignal.timeout(5000));
     const ids = (await readTopic(kafka.brokers, topic)).map(({ headers }) => headers['ce_id']);
     expect(ids.toSorted()).toEqual(['d-1', 'd-3', 'd-4']);
     expect(ids.indexOf('d-1')).toBeLessThan(ids.indexOf('d-3'));
     const labels = { exporter: 'kafka', signal: 'decisions', reason: 'rejected' };
     expect(await counted(context, 'windback_exporter_dropped_items_total', labels)).toBe(1);
+    const sent = { exporter: 'kafka', signal: 'decisions' };
+    expect(await counted(context, 'windback_exporter_sent_items_total', sent)).toBe(3);
     expect(lines.filter(({ level }) => level === 50)).toHaveLength(1);
   });
 

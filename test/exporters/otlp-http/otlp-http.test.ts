@@ -130,14 +130,12 @@ describe('what the destination answers', () => {
   test.each([
     ['application/x-protobuf', partial(2, 'two too old')],
     ['application/json', '{"partialSuccess":{"rejectedSpans":"2","errorMessage":"two too old"}}'],
-  ])('a partial success in %s is counted and logged, and is a success', async (type, body) => {
-    const { logger, lines } = recordingLogger();
-    const context = testContext('otlp_http', { logger });
+  ])('a partial success in %s says how many items were refused, and why', async (type, body) => {
     const url = await httpServer((_, response) => response.writeHead(200, { 'content-type': type }).end(body));
-    await (await exporterTo(url, {}, context)).consume(batch());
-    const labels = { exporter: 'otlp_http', signal: 'traces', reason: 'rejected' };
-    expect(await counted(context, 'windback_exporter_dropped_items_total', labels)).toBe(2);
-    expect(lines).toEqual([expect.objectContaining({ level: 40, rejected: 2, answer: 'two too old' })]);
+    const exporter = await exporterTo(url);
+    const error = await failure(exporter.consume(batch()));
+    expect(error).toMatchObject({ code: 'rejected', items: 2 });
+    expect(error.detail).toContain('two too old');
   });
 
   test('paths, headers and connections', async () => {

@@ -125,19 +125,16 @@ describe('what the destination answers', () => {
     expect(error.retryAfterMs).toBe(2500);
   });
 
-  test('a partial success is counted and logged, and is a success', async () => {
+  test('a partial success says how many items were refused, and why', async () => {
     const inner = new Writer();
     inner.varintField(1, 2);
     inner.stringField(2, 'two too old');
     const answer = new Writer();
     answer.bytesField(1, inner.finish());
-    const { logger, lines } = recordingLogger();
-    const context = testContext('otlp/out', { logger });
-    const exporter = await exporterTo(await grpcServer(() => Buffer.from(answer.finish())), {}, context);
-    await exporter.consume(batch());
-    const labels = { exporter: 'otlp/out', signal: 'traces', reason: 'rejected' };
-    expect(await counted(context, 'windback_exporter_dropped_items_total', labels)).toBe(2);
-    expect(lines).toEqual([expect.objectContaining({ level: 40, rejected: 2, answer: 'two too old' })]);
+    const exporter = await exporterTo(await grpcServer(() => Buffer.from(answer.finish())));
+    const error = await failure(exporter.consume(batch()));
+    expect(error).toMatchObject({ code: 'rejected', items: 2 });
+    expect(error.detail).toContain('two too old');
   });
 
   test('headers go with every request', async () => {
