@@ -10,7 +10,7 @@ import { decodeToJson } from '../../../proto/otlp/json-decode.ts';
 import { Writer } from '../../../proto/wire/writer.ts';
 import { otlpReceiverConfig } from '../../../receivers/otlp/config.ts';
 import { OtlpReceiver } from '../../../receivers/otlp/otlp.ts';
-import { counted, recordingLogger, Sink, testContext } from '../../support/context.ts';
+import { Sink, testContext } from '../../support/context.ts';
 import { requestBytes } from '../../support/otlp-requests.ts';
 
 const deadline = () => AbortSignal.timeout(5000);

@@ -9,7 +9,7 @@ import { otlpExporterConfig } from '../../../exporters/otlp/config.ts';
 import { OtlpExporter } from '../../../exporters/otlp/otlp.ts';
 import { otlpReceiverConfig } from '../../../receivers/otlp/config.ts';
 import { OtlpReceiver } from '../../../receivers/otlp/otlp.ts';
-import { counted, recordingLogger, Sink, testContext } from '../../support/context.ts';
+import { Sink, testContext } from '../../support/context.ts';
 import { requestBytes } from '../../support/otlp-requests.ts';
 
 const deadline = () => AbortSignal.timeout(5000);
