@@ -31,10 +31,11 @@ export class ExporterCounters {
     this.#count('windback_exporter_send_failed_items_total', batch.signal, reason).add(batch.items);
   }
 
-  /** Refused for good; what the error does not speak of was delivered. */
+  /** Refused for good; what the error does not speak of was delivered. A destination may claim more than there was. */
   dropped(batch: Batch, { code, items = batch.items }: PipelineError): void {
-    this.#count('windback_exporter_dropped_items_total', batch.signal, code).add(items);
-    if (items < batch.items) this.sent(batch, batch.items - items);
+    const dropped = Math.min(items, batch.items);
+    this.#count('windback_exporter_dropped_items_total', batch.signal, code).add(dropped);
+    if (dropped < batch.items) this.sent(batch, batch.items - dropped);
   }
 
   watchQueue(capacity: number, read: () => { batches: number; items: number }): void {

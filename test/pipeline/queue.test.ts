@@ -285,13 +285,17 @@ describe('stopping', () => {
   });
 });
 
-test('what a destination refused of a batch is dropped, the rest is sent', async () => {
+test.each([
+  [2, 3, 2],
+  [5, 0, 5],
+  [9, 0, 5],
+])('of five items a destination says to have refused %i: %i are sent, %i dropped', async (items, sent, dropped) => {
   const bench = new Bench(async () => {
-    throw new PipelineError('rejected', 'two of them', { items: 2 });
+    throw new PipelineError('rejected', 'some of them', { items });
   });
   await bench.send(telemetry(5));
   await bench.exporter.stop(NEVER);
-  expect([bench.items('queued'), bench.items('sent'), bench.items('dropped', 'rejected')]).toEqual([5, 3, 2]);
+  expect([bench.items('queued'), bench.items('sent'), bench.items('dropped', 'rejected')]).toEqual([5, sent, dropped]);
 });
 
 describe('an exporter without a queue', () => {
