@@ -130,6 +130,13 @@ export const ERRORS = {
     grpc: GRPC.unavailable,
     http: 503,
   },
+  unauthorized: {
+    ...retryable,
+    what: 'the destination does not let us in',
+    todo: 'check credentials and permissions; delivery goes on by itself once they are right',
+    grpc: GRPC.unavailable,
+    http: 503,
+  },
   rejected: {
     ...permanent,
     what: 'the destination refused the data for good',

@@ -40,16 +40,17 @@ interface Event {
   };
 }
 
-for (const path of [values.data, values.converter]) {
-  if (existsSync(path)) continue;
-  process.stderr.write(`${path} does not exist; name the data with --data and --converter\n`);
-  process.exit(2);
-}
-const folder = mkdtempSync(join(tmpdir(), 'windback-changerca-'));
-try {
-  run(folder);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+const absent = [values.data, values.converter].filter((path) => !existsSync(path));
+if (absent.length > 0) {
+  process.stderr.write(`${absent.join(' and ')} not found; name the data with --data and --converter\n`);
+  process.exitCode = 2;
+} else {
+  const folder = mkdtempSync(join(tmpdir(), 'windback-changerca-'));
+  try {
+    run(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function run(scratch: string): void {

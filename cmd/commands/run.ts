@@ -65,9 +65,9 @@ async function createEngine(loaded: LoadedConfig): Promise<Engine> {
     import('../../pipeline/telemetry/metrics-table.ts'),
     import('../../pipeline/telemetry/admin.ts'),
   ]);
-  const clock = new SystemClock();
   const meter = new Meter(METRICS);
   const logger = createLogger(loaded.service.logLevel);
+  const clock = new SystemClock((thrown) => logger.error({ err: thrown }, 'a periodic task failed; please report it'));
   const service = new Service(loaded, { clock, random: Math.random, logger, meter });
   const view = { meter, state: () => service.state };
   const { metrics, healthCheck, shutdownTimeoutMs } = loaded.service;

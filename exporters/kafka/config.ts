@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { duration, size } from '../../pipeline/config/scalars.ts';
-import { queuedExporterFields } from '../../pipeline/queue-config.ts';
+import { queuedExporterFields, retryConfig } from '../../pipeline/queue-config.ts';
 
 const broker = z.string().refine((text) => {
   const [, port] = /^[^:\s/]+:(\d{1,5})$/.exec(text) ?? [];
@@ -58,6 +58,11 @@ export const kafkaExporterConfig = z.strictObject({
     .prefault({})
     .describe('What is sent.'),
   ...queuedExporterFields,
+  // A decision should not wait long once the broker is back, and an attempt costs a broker next to nothing.
+  retry_on_failure: retryConfig
+    .extend({ max_interval: duration.prefault('5s').describe('The longest pause between two retries.') })
+    .prefault({})
+    .describe(retryConfig.description ?? ''),
 });
 
 export type KafkaExporterConfig = z.output<typeof kafkaExporterConfig>;

@@ -1,4 +1,4 @@
-import { PipelineError } from '../../pipeline/errors.ts';
+import { type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
 
 /** What a failed attempt means. */
 export interface Failure {
@@ -8,13 +8,13 @@ export interface Failure {
 }
 
 /** Types of errors (https://kafka.apache.org/protocol#protocol_error_codes) after which the same records fail again. */
-const PERMANENT = new Set([
-  'MESSAGE_TOO_LARGE',
-  'RECORD_LIST_TOO_LARGE',
-  'INVALID_TOPIC_EXCEPTION',
-  'INVALID_RECORD',
+const PERMANENT = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_TOPIC_EXCEPTION', 'INVALID_RECORD']);
+
+/** We are not let in. An operator mends that, and what waits then goes out: a decision must not be lost over a grant. */
+const UNAUTHORIZED = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
   'CLUSTER_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
   'SASL_AUTHENTICATION_FAILED',
   'UNSUPPORTED_SASL_MECHANISM',
 ]);
@@ -57,12 +57,16 @@ export function failureOf(thrown: unknown, where: string): Failure {
     const told = name === 'KafkaJSRequestTimeoutError' || type === 'REQUEST_TIMED_OUT';
     return told || message === 'Connection timeout';
   });
-  const isPermanent = types.some((type) => PERMANENT.has(type));
-  const code = isPermanent ? 'rejected' : isTimeout ? 'timeout' : 'unreachable';
   return {
-    error: new PipelineError(code, `${where}: ${describe(chain)}`, { cause: thrown }),
+    error: new PipelineError(codeOf(types, isTimeout), `${where}: ${describe(chain)}`, { cause: thrown }),
     isStateLost: thrown instanceof PartitionGone || types.some((type) => STATE_LOST.has(type)),
   };
+}
+
+function codeOf(types: readonly string[], isTimeout: boolean): ErrorCode {
+  if (types.some((type) => PERMANENT.has(type))) return 'rejected';
+  if (types.some((type) => UNAUTHORIZED.has(type))) return 'unauthorized';
+  return isTimeout ? 'timeout' : 'unreachable';
 }
 
 function chainOf(thrown: unknown): KafkaError[] {

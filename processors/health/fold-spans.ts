@@ -11,6 +11,8 @@ import type { FoldPolicy, Tally } from './policy.ts';
 const SERVER = 2;
 const CONSUMER = 5;
 const STATUS_ERROR = 2;
+/** A request takes no day: longer, and its start was not set or its clock was wrong. */
+const LONGEST_NS = 86_400e9;
 /** Span.trace_id. */
 const TRACE_ID = 1;
 
@@ -37,7 +39,7 @@ export function foldSpans(batch: TelemetryBatch, into: Accumulator, policy: Fold
     const duration = durationNs[i] as number;
     if (current === undefined) tally.unknownVersion++;
     else if (slot === NO_SLOT) tally.absurdTime++;
-    else if (duration < 0) tally.negativeDuration++;
+    else if (duration < 0 || duration > LONGEST_NS) tally.absurdDuration++;
     else foldSpan(batch, columns, i, slot, current, policy, tally);
     if (slot !== NO_SLOT && isSkewed(end, nowSeconds, maxSkewSeconds)) tally.skewed++;
   }

@@ -46,8 +46,10 @@ export class HealthFolder implements Component, Consumer {
 
   /** Folds only what the pipeline behind has taken: what is refused will be sent again, and must not count twice. */
   async consume(batch: Batch): Promise<void> {
+    // What stands behind may tag anew; what is folded is the batch as it was here.
+    const own = isTelemetry(batch) && batch.tags !== undefined ? batch.fork() : undefined;
     await this.#next.to(batch.signal).consume(batch);
-    if (isTelemetry(batch) && batch.tags !== undefined) this.#fold(batch);
+    if (own !== undefined) this.#fold(own);
   }
 
   #fold(batch: TelemetryBatch): void {

@@ -13,7 +13,7 @@ export interface Tally {
   notARequest: number;
   unknownVersion: number;
   absurdTime: number;
-  negativeDuration: number;
+  absurdDuration: number;
   malformed: number;
   overLimit: number;
 }
@@ -25,7 +25,7 @@ export function emptyTally(): Tally {
     notARequest: 0,
     unknownVersion: 0,
     absurdTime: 0,
-    negativeDuration: 0,
+    absurdDuration: 0,
     malformed: 0,
     overLimit: 0,
   };
@@ -37,7 +37,7 @@ export const REASONS: Readonly<Record<keyof Omit<Tally, 'folded'>, string>> = {
   notARequest: 'not_a_request',
   unknownVersion: 'unknown_version',
   absurdTime: 'absurd_time',
-  negativeDuration: 'negative_duration',
+  absurdDuration: 'absurd_duration',
   malformed: 'malformed',
   overLimit: 'over_limit',
 };

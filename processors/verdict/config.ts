@@ -78,8 +78,10 @@ export const verdictConfig = z
           .number()
           .min(0)
           .default(0.25)
-          .describe('A request is slow above its baseline quantile times 1 + margin,'),
-        floor: duration.prefault('10ms').describe('and above the quantile plus this floor.'),
+          .describe('A request is slow above the quantile of the baseline times 1 + this, if the floor says so too.'),
+        floor: duration
+          .prefault('10ms')
+          .describe('A request is not slow unless it takes this much longer than the quantile.'),
       })
       .prefault({})
       .describe('When a request is slow.'),
@@ -114,8 +116,8 @@ export const verdictConfig = z
           .positive()
           .max(1)
           .default(0.5)
-          .describe('The share of the way to the bar (on the log scale) at which `hold` is decided,'),
-        resume_at: z.number().min(0).max(1).default(0.25).describe('and below which `resume` is.'),
+          .describe('The share of the way to the bar (on the log scale) at which `hold` is decided.'),
+        resume_at: z.number().min(0).max(1).default(0.25).describe('The share below which `resume` is decided.'),
       })
       .prefault({})
       .describe('When a gate should pause.'),
@@ -127,14 +129,14 @@ export const verdictConfig = z
           .number()
           .positive()
           .default(0.5)
-          .describe('The candidate must be shown to be less than 1 + margin times as bad,'),
+          .describe('The candidate must be shown to be less than 1 + this times as bad as the baseline.'),
         error_rate: z
           .number()
           .positive()
           .max(0.5)
           .default(0.05)
           .describe(
-            'with at most this probability of error; where nothing went wrong, its rate must be shown to be within the objective.',
+            'The probability of error, at most, of what must be shown. Where nothing went wrong, that is that its own rate is within the objective.',
           ),
         min_requests: z.int().min(1).default(300).describe('Requests of the candidate, at least.'),
       })

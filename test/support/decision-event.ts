@@ -14,10 +14,10 @@ export function decisionEvent(id = 'd-1'): DecisionEvent {
       verdict: 'failing',
       reason: 'cart 1.4.2 fails 5.0 % of its requests, 1.4.1 fails 0.1 %',
       service: { name: 'cart', namespace: 'shop', environment: 'prod' },
-      candidate: { ...cohort, version: '1.4.2', score: { '1m': 50 }, errors: 50 },
-      baseline: { ...cohort, version: '1.4.1', score: { '1m': 99 }, errors: 1 },
+      candidate: { ...cohort, version: '1.4.2', score: scores(50), errors: 50 },
+      baseline: { ...cohort, version: '1.4.1', score: scores(99), errors: 1 },
       rollout: {
-        id: 'r-1',
+        id: '0123456789abcdef0123456789abcdef',
         started_at: '2026-01-01T00:00:00.000Z',
         decided_at: '2026-01-01T00:05:00.000Z',
         elapsed_seconds: 300,
@@ -45,4 +45,8 @@ export function decisionEvent(id = 'd-1'): DecisionEvent {
       dry_run: false,
     },
   };
+}
+
+function scores(value: number): Record<string, number> {
+  return { '1m': value, '5m': value, '30m': value, '1h': value };
 }

@@ -194,7 +194,7 @@ describe('time', () => {
   it('that ends before it began is counted and not judged', async () => {
     const folding = await fold(spans({ end: NOW, durationMs: -1 }, { end: NOW, durationMs: 0 }));
     expect(totals(await folding.series(), 'span').all).toBe(1);
-    expect(await folding.ignored('traces', 'negative_duration')).toBe(1);
+    expect(await folding.ignored('traces', 'absurd_duration')).toBe(1);
   });
 });
 
