@@ -1,5 +1,5 @@
 import { ascii, isAt } from '../wire/ascii.ts';
-import { BYTES, field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { NO_STATUS, type SpanColumns } from './columns.ts';
 import { skipId, walkGroups } from './groups.ts';
 import { GrowingColumns, ResourceCollector } from './growing.ts';
@@ -92,9 +92,12 @@ export class SpanScanner {
     let startHigh = 0;
     let endLow = 0;
     let endHigh = 0;
+    let nameOffset = 0;
+    let nameLength = 0;
     let firstAttribute = 0;
-    columns.operationOffset[i] = 0;
-    columns.operationLength[i] = 0;
+    /** The kind as it was known when attributes were read; nearly always it stands before them. */
+    let readAsKind = 0;
+    this.#clear(i);
     while (reader.pos < end) {
       const tagAt = reader.pos;
       const tag = reader.tag();
@@ -109,9 +112,9 @@ export class SpanScanner {
           skipId(reader, 'span.parent_span_id', 8);
           break;
         case NAME:
-          columns.operationLength[i] = reader.length();
-          columns.operationOffset[i] = reader.pos;
-          reader.pos += columns.operationLength[i] as number;
+          nameLength = reader.length();
+          nameOffset = reader.pos;
+          reader.pos += nameLength;
           break;
         case KIND:
           kind = Math.min(reader.varint(), UNKNOWN_ENUM);
@@ -124,10 +127,17 @@ export class SpanScanner {
           endLow = reader.fixed32();
           endHigh = reader.fixed32();
           break;
-        case ATTRIBUTE:
-          if (firstAttribute === 0) firstAttribute = tagAt;
-          reader.skip(BYTES);
+        case ATTRIBUTE: {
+          if (firstAttribute === 0) {
+            firstAttribute = tagAt;
+            readAsKind = kind;
+          }
+          const length = reader.length();
+          const next = reader.pos + length;
+          if (length > 0 && isRequest(readAsKind)) this.#attribute(i, next);
+          reader.pos = next;
           break;
+        }
         case STATUS:
           status = statusCode(reader);
           break;
@@ -140,15 +150,29 @@ export class SpanScanner {
     columns.length[i] = end - start;
     columns.kind[i] = kind;
     columns.status[i] = status;
-    columns.httpStatus[i] = NO_STATUS;
-    columns.rpcStatus[i] = NO_STATUS;
-    columns.methodOffset[i] = 0;
-    columns.methodLength[i] = 0;
     // Words apart, since a double cannot hold today's epoch in ns: the difference stays exact below 104 days.
     columns.durationNs[i] = (endHigh - startHigh) * 4_294_967_296 + (endLow - startLow);
     columns.endSeconds[i] = (endHigh * 4_294_967_296 + endLow) / 1e9;
-    if (firstAttribute !== 0 && (kind === SERVER || kind === CONSUMER)) this.#attributes(i, firstAttribute, end);
+    if (firstAttribute !== 0 && isRequest(kind) !== isRequest(readAsKind)) {
+      this.#clear(i);
+      if (isRequest(kind)) this.#attributes(i, firstAttribute, end);
+    }
+    if (columns.operationLength[i] === 0) {
+      columns.operationOffset[i] = nameOffset;
+      columns.operationLength[i] = nameLength;
+    }
   };
+
+  /** Forgets what attributes said of entry `i`. */
+  #clear(i: number): void {
+    const { columns } = this.#scratch;
+    columns.httpStatus[i] = NO_STATUS;
+    columns.rpcStatus[i] = NO_STATUS;
+    columns.operationOffset[i] = 0;
+    columns.operationLength[i] = 0;
+    columns.methodOffset[i] = 0;
+    columns.methodLength[i] = 0;
+  }
 
   /** Attributes mostly stand side by side: from the first one on, whatever is none is stepped over. */
   #attributes(i: number, from: number, end: number): void {
@@ -178,36 +202,37 @@ export class SpanScanner {
     const keyEnd = key + keyLength;
     const { bytes } = reader;
     const { columns } = this.#scratch;
+    // By length first: numbers that the engine can jump by, where a comparison of each key would cost as much as the walk.
     switch (keyLength) {
-      case HTTP_ROUTE.length:
+      case 10: // http.route
         if (isAt(bytes, key, HTTP_ROUTE))
           this.#range(start, keyEnd, end, i, columns.operationOffset, columns.operationLength);
         return;
-      case HTTP_METHOD.length:
+      case 19: // http.request.method
         if (isAt(bytes, key, HTTP_METHOD))
           this.#range(start, keyEnd, end, i, columns.methodOffset, columns.methodLength);
         return;
-      case HTTP_METHOD_OLD.length:
+      case 11: // http.method
         if (isAt(bytes, key, HTTP_METHOD_OLD))
           this.#range(start, keyEnd, end, i, columns.methodOffset, columns.methodLength);
         return;
-      case DESTINATION.length:
+      case 26: // messaging.destination.name
         if (isAt(bytes, key, DESTINATION))
           this.#range(start, keyEnd, end, i, columns.operationOffset, columns.operationLength);
         return;
-      case HTTP_STATUS.length:
+      case 25: // http.response.status_code
         if (isAt(bytes, key, HTTP_STATUS)) columns.httpStatus[i] = this.#status(start, keyEnd, end);
         return;
-      case HTTP_STATUS_OLD.length:
+      case 16: // http.status_code
         if (isAt(bytes, key, HTTP_STATUS_OLD)) columns.httpStatus[i] = this.#status(start, keyEnd, end);
         return;
-      case RPC_GRPC_STATUS.length:
+      case 20: // rpc.grpc.status_code
         if (isAt(bytes, key, RPC_GRPC_STATUS)) columns.rpcStatus[i] = this.#status(start, keyEnd, end);
         return;
-      case RPC_RESPONSE_STATUS.length:
+      case 24: // rpc.response.status_code
         if (isAt(bytes, key, RPC_RESPONSE_STATUS)) columns.rpcStatus[i] = this.#status(start, keyEnd, end);
         return;
-      case RPC_STATUS.length:
+      case 15: // rpc.status_code
         if (isAt(bytes, key, RPC_STATUS)) columns.rpcStatus[i] = this.#status(start, keyEnd, end);
         return;
       default:
@@ -298,6 +323,11 @@ export class SpanScanner {
     const length = reader.length();
     return grpcStatusOf(reader.bytes, reader.pos, length) ?? NO_STATUS;
   }
+}
+
+/** Whether a span of this kind is a request to this service. */
+function isRequest(kind: number): boolean {
+  return kind === SERVER || kind === CONSUMER;
 }
 
 const EMPTY = new Uint8Array();

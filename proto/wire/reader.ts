@@ -54,8 +54,17 @@ export class Reader {
 
   /** An unsigned varint. Values above 2^53 lose their lowest bits; a negative int32 or int64 comes as 2^64 minus it. */
   varint(): number {
-    const { bytes, end } = this;
-    let pos = this.pos;
+    const { bytes, end, pos } = this;
+    const first = bytes[pos] as number;
+    if (first < 0x80 && pos < end) {
+      this.pos = pos + 1;
+      return first;
+    }
+    return this.#longVarint(bytes, pos, end);
+  }
+
+  #longVarint(bytes: Uint8Array, start: number, end: number): number {
+    let pos = start;
     let value = 0;
     let factor = 1;
     for (let i = 0; i < 10; i++) {
