@@ -17,7 +17,8 @@ const io: Io = {
 // A reader that has gone (`windback … | head`) is no crash.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    // What else fails is for whoever writes to handle, by the callback of the write; a full disk is no defect either.
+    if (error.code !== 'EPIPE' && error.code !== 'ENOSPC') throw error;
   });
 }
 

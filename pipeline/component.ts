@@ -29,7 +29,8 @@ export interface Consumer {
  * with a `PipelineError` when it cannot. It does not wait for remote peers: a broker may be down when we start.
  *
  * `stop` finishes what was accepted, as far as `deadline` allows, and releases everything. It is legal before
- * `start`, during it, and twice; after it resolves the component holds no timer, socket or file.
+ * `start`, during it, and twice; after it settles the component holds no timer, socket or file. It rejects where
+ * something that had been accepted was lost.
  */
 export interface Component {
   start(): Promise<void>;

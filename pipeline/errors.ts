@@ -61,7 +61,7 @@ export const ERRORS = {
   bad_encoding: {
     ...permanent,
     what: 'the content encoding is not supported',
-    todo: 'use gzip, zstd or none',
+    todo: 'use gzip, zstd, deflate (HTTP only) or none',
     grpc: GRPC.unimplemented,
     http: 415,
   },
@@ -75,7 +75,7 @@ export const ERRORS = {
   unknown_path: {
     ...permanent,
     what: 'there is nothing at this path',
-    todo: 'use /v1/traces, /v1/metrics or /v1/logs',
+    todo: 'use a path that this receiver serves, by default /v1/traces, /v1/metrics or /v1/logs, for a signal that a pipeline takes',
     grpc: GRPC.unimplemented,
     http: 404,
   },
@@ -143,6 +143,13 @@ export const ERRORS = {
     todo: 'read its answer; the data is counted as dropped',
     grpc: GRPC.invalid_argument,
     http: 400,
+  },
+  abandoned: {
+    ...permanent,
+    what: 'the process stopped before it was delivered',
+    todo: 'raise service.shutdown_timeout, or see why the destination does not answer',
+    grpc: GRPC.internal,
+    http: 500,
   },
   // What the machine does not give.
   port_in_use: {

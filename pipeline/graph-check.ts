@@ -11,14 +11,21 @@ export function sourceSignals(factory: ProcessorFactory): readonly Signal[] {
 /** What flows where in one pipeline: `flow[i]` is the signal that processor i takes; the last one is what comes out. */
 export type Flow = readonly Signal[];
 
-/** Everything that makes the graph impossible: signals that do not fit, order, cycles. Positions are the config's. */
-export function checkGraph(loaded: LoadedConfig): Problem[] {
-  const problems = loaded.pipelines.flatMap((pipeline) => checkPipeline(loaded, pipeline));
+/** What of a configuration the graph is made of. */
+export type Wirable = Pick<LoadedConfig, 'receivers' | 'processors' | 'exporters' | 'pipelines'>;
+
+/**
+ * Everything that makes the graph impossible: signals that do not fit, order, cycles. Positions are the config's.
+ * Pipelines that are known to be flawed already are not looked into.
+ */
+export function checkGraph(loaded: Wirable, isFlawed: (pipeline: PipelineConfig) => boolean = () => false): Problem[] {
+  const sound = loaded.pipelines.filter((pipeline) => !isFlawed(pipeline));
+  const problems = sound.flatMap((pipeline) => checkPipeline(loaded, pipeline));
   return [...problems, ...checkCycles(loaded)];
 }
 
 /** The signals along a valid pipeline. */
-export function flowOf(loaded: LoadedConfig, pipeline: PipelineConfig): Flow {
+export function flowOf(loaded: Wirable, pipeline: PipelineConfig): Flow {
   const flow: Signal[] = [entrySignal(loaded, pipeline) ?? pipeline.signal];
   for (const ref of pipeline.processors) {
     const factory = processor(loaded, ref);
@@ -35,21 +42,21 @@ function outputOf(factory: ProcessorFactory, input: Signal): Signal | undefined 
 }
 
 /** A pipeline of telemetry begins with its own signal; one of decisions may begin with health deltas. */
-function entrySignal(loaded: LoadedConfig, pipeline: PipelineConfig): Signal | undefined {
+function entrySignal(loaded: Wirable, pipeline: PipelineConfig): Signal | undefined {
   const candidates: readonly Signal[] = pipeline.signal === 'decisions' ? ['health', 'decisions'] : [pipeline.signal];
   return candidates.find((signal) => pipeline.receivers.every((ref) => emitted(loaded, ref).includes(signal)));
 }
 
-function emitted(loaded: LoadedConfig, ref: Ref): readonly Signal[] {
+function emitted(loaded: Wirable, ref: Ref): readonly Signal[] {
   if (ref.from === 'processors') return sourceSignals(processor(loaded, ref));
   return (loaded.receivers.get(ref.id) as Configured<ReceiverFactory>).factory.emits;
 }
 
-function processor(loaded: LoadedConfig, ref: Ref): ProcessorFactory {
+function processor(loaded: Wirable, ref: Ref): ProcessorFactory {
   return loaded.processors.get(ref.id)?.factory as ProcessorFactory;
 }
 
-function checkPipeline(loaded: LoadedConfig, pipeline: PipelineConfig): Problem[] {
+function checkPipeline(loaded: Wirable, pipeline: PipelineConfig): Problem[] {
   const path = `service.pipelines.${pipeline.id}`;
   const entry = entrySignal(loaded, pipeline);
   if (entry === undefined) return checkReceivers(loaded, pipeline, path);
@@ -82,7 +89,7 @@ function checkPipeline(loaded: LoadedConfig, pipeline: PipelineConfig): Problem[
 }
 
 /** What is wrong with receivers that have no signal in common. */
-function checkReceivers(loaded: LoadedConfig, pipeline: PipelineConfig, path: string): Problem[] {
+function checkReceivers(loaded: Wirable, pipeline: PipelineConfig, path: string): Problem[] {
   const problems = pipeline.receivers.flatMap((ref) => checkReceiver(loaded, pipeline, ref, path));
   if (problems.length > 0) return problems;
   const what = 'its receivers emit different signals, some health and some decisions';
@@ -90,7 +97,7 @@ function checkReceivers(loaded: LoadedConfig, pipeline: PipelineConfig, path: st
 }
 
 /** A processor gives a pipeline what it makes of another one's data: some pipeline must run it. */
-function checkSources(loaded: LoadedConfig, pipeline: PipelineConfig, path: string): Problem[] {
+function checkSources(loaded: Wirable, pipeline: PipelineConfig, path: string): Problem[] {
   const runs = (id: string) => loaded.pipelines.some(({ processors }) => processors.some((ref) => ref.id === id));
   return pipeline.receivers
     .filter((ref) => ref.from === 'processors' && !runs(ref.id))
@@ -102,7 +109,7 @@ function checkSources(loaded: LoadedConfig, pipeline: PipelineConfig, path: stri
     }));
 }
 
-function checkReceiver(loaded: LoadedConfig, pipeline: PipelineConfig, ref: Ref, path: string): Problem[] {
+function checkReceiver(loaded: Wirable, pipeline: PipelineConfig, ref: Ref, path: string): Problem[] {
   const emits = emitted(loaded, ref);
   const wanted: readonly Signal[] = pipeline.signal === 'decisions' ? ['health', 'decisions'] : [pipeline.signal];
   if (wanted.some((signal) => emits.includes(signal))) return [];
@@ -123,7 +130,7 @@ function checkOrder(factory: ProcessorFactory, ref: Ref, seen: ReadonlySet<strin
 }
 
 /** Pipelines feed each other where one lists as receiver what another lists as processor. */
-function checkCycles(loaded: LoadedConfig): Problem[] {
+function checkCycles(loaded: Wirable): Problem[] {
   const feeds = (from: PipelineConfig) =>
     loaded.pipelines.filter((to) =>
       to.receivers.some((ref) => ref.from === 'processors' && from.processors.some(({ id }) => id === ref.id)),

@@ -3,12 +3,14 @@ import type { Component, Consumer, Context, QueuedConfig } from './component.ts'
 import { asPipelineError, PipelineError } from './errors.ts';
 import { ExporterCounters } from './exporter-counters.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
+import type { Logger } from './telemetry/logger.ts';
 
 /** Puts the counters in front of an exporter, and the queue with its retries where the configuration has them. */
 export function guardExporter(exporter: Component & Consumer, config: unknown, context: Context): Component & Consumer {
   const { sending_queue, retry_on_failure } = config as QueuedConfig;
   const counters = new ExporterCounters(context);
-  if (sending_queue === undefined || retry_on_failure === undefined) return new DirectExporter(exporter, counters);
+  if (sending_queue === undefined || retry_on_failure === undefined)
+    return new DirectExporter(exporter, counters, context.logger);
   return new QueuedExporter(exporter, sending_queue, retry_on_failure, counters, context);
 }
 
@@ -16,10 +18,13 @@ export function guardExporter(exporter: Component & Consumer, config: unknown, c
 class DirectExporter implements Component, Consumer {
   readonly #exporter: Component & Consumer;
   readonly #counters: ExporterCounters;
+  readonly #logger: Logger;
+  #isFailing = false;
 
-  constructor(exporter: Component & Consumer, counters: ExporterCounters) {
+  constructor(exporter: Component & Consumer, counters: ExporterCounters, logger: Logger) {
     this.#exporter = exporter;
     this.#counters = counters;
+    this.#logger = logger;
   }
 
   start(): Promise<void> {
@@ -37,8 +42,12 @@ class DirectExporter implements Component, Consumer {
       const error = asPipelineError(thrown);
       this.#counters.failed(batch, error.code);
       if (!error.row.retryable) this.#counters.dropped(batch, error);
+      // Once, not for every batch: whoever sends them is told each time.
+      if (!this.#isFailing) this.#logger.warn({ code: error.code, todo: error.row.todo }, error.message);
+      this.#isFailing = true;
       throw error;
     }
+    this.#isFailing = false;
     this.#counters.sent(batch);
   }
 }
@@ -78,6 +87,8 @@ export class QueuedExporter implements Component, Consumer {
   #size = 0;
   #items = 0;
   #stopping = false;
+  /** Items that were given up at the deadline. */
+  #abandoned = 0;
 
   constructor(
     exporter: Component & Consumer,
@@ -115,6 +126,10 @@ export class QueuedExporter implements Component, Consumer {
     if (this.#size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     deadline.removeEventListener('abort', abandon);
     await this.#exporter.stop(deadline);
+    if (this.#abandoned === 0) return;
+    const items = this.#abandoned;
+    this.#abandoned = 0;
+    throw new PipelineError('abandoned', `${items} items waited for exporter ${this.#context.id}`);
   }
 
   /** Gives the batch its place: from here on it is sent, or counted as dropped. */
@@ -190,7 +205,8 @@ export class QueuedExporter implements Component, Consumer {
         pauseMs = Math.min(pauseMs * this.#retry.multiplier, this.#retry.max_interval);
       }
     }
-    this.#drop(batch, new PipelineError('stopping', 'the deadline passed before the batch was delivered'));
+    this.#abandoned += batch.items;
+    this.#drop(batch, new PipelineError('abandoned', `it waited for exporter ${this.#context.id}`));
   }
 
   /** One attempt. Once what is left is given up, its outcome is no longer waited for. */
@@ -212,8 +228,9 @@ export class QueuedExporter implements Component, Consumer {
   #drop(batch: Batch, error: PipelineError): void {
     this.#counters.dropped(batch, error);
     this.#leave(batch);
+    const ids = batch.signal === 'decisions' ? { decisions: batch.decisions.map(({ id }) => id) } : {};
     this.#context.logger.error(
-      { code: error.code, items: error.items ?? batch.items, signal: batch.signal, todo: error.row.todo },
+      { code: error.code, items: error.items ?? batch.items, signal: batch.signal, ...ids, todo: error.row.todo },
       `dropped: ${error.message}`,
     );
   }

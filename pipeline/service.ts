@@ -1,10 +1,8 @@
 import type { Clock } from './clock.ts';
 import type { Context } from './component.ts';
 import type { LoadedConfig } from './config/loaded.ts';
-import { ConfigError } from './config/report.ts';
 import { asPipelineError, PipelineError } from './errors.ts';
 import { buildGraph, type Graph, type Instance } from './graph.ts';
-import { checkGraph } from './graph-check.ts';
 import { Roles } from './roles.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Meter } from './telemetry/meter.ts';
@@ -19,7 +17,7 @@ export interface Surroundings {
 
 export type ServiceState = 'new' | 'starting' | 'ready' | 'stopping' | 'stopped';
 
-/** A configuration come to life. Throws `ConfigError` where the graph is impossible, before anything is made. */
+/** A configuration come to life. */
 export class Service {
   readonly roles = new Roles();
   readonly #graph: Graph;
@@ -27,12 +25,10 @@ export class Service {
   readonly #shutdownTimeoutMs: number;
   readonly #clock: Clock;
   #started: Instance[] = [];
-  #stopped: Promise<void> | undefined;
+  #stopped: Promise<boolean> | undefined;
   #state: ServiceState = 'new';
 
   constructor(loaded: LoadedConfig, surroundings: Surroundings) {
-    const problems = checkGraph(loaded);
-    if (problems.length > 0) throw new ConfigError(problems);
     const { clock, random, logger, meter } = surroundings;
     this.#logger = logger;
     this.#clock = clock;
@@ -71,14 +67,15 @@ export class Service {
   }
 
   /** Receivers first, exporters last, all within the shutdown timeout. Legal before `start`, during it, and twice. */
-  stop(timeoutMs = this.#shutdownTimeoutMs): Promise<void> {
+  stop(timeoutMs = this.#shutdownTimeoutMs): Promise<boolean> {
     this.#stopped ??= this.#stopAll(timeoutMs).finally(() => {
       this.#stopped = undefined;
     });
     return this.#stopped;
   }
 
-  async #stopAll(timeoutMs: number): Promise<void> {
+  async #stopAll(timeoutMs: number): Promise<boolean> {
+    let isClean = true;
     this.#state = 'stopping';
     const deadline = new AbortController();
     const over = new AbortController();
@@ -88,10 +85,13 @@ export class Service {
       try {
         await component.stop(deadline.signal);
       } catch (thrown) {
-        this.#logger.error({ component: id }, `cannot stop cleanly: ${asPipelineError(thrown).message}`);
+        isClean = false;
+        const { code, message, row } = asPipelineError(thrown);
+        this.#logger.error({ component: id, code, todo: row.todo }, `not stopped cleanly: ${message}`);
       }
     }
     over.abort();
     this.#state = 'stopped';
+    return isClean;
   }
 }

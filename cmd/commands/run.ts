@@ -51,7 +51,7 @@ Examples:
 interface Engine {
   isStopping: boolean;
   start(): Promise<void>;
-  /** Whether everything stopped in time. */
+  /** Whether everything stopped in time, and nothing that was accepted was lost. */
   stop(): Promise<boolean>;
 }
 
@@ -83,8 +83,12 @@ async function createEngine(loaded: LoadedConfig): Promise<Engine> {
     },
     async stop() {
       const late = clock.sleep(shutdownTimeoutMs + GRACE_MS).then(() => false);
-      const done = service.stop().then(() => Promise.all(servers.map((server) => server.stop())));
-      return Promise.race([done.then(() => true), late]);
+      const done = async () => {
+        const isClean = await service.stop();
+        await Promise.all(servers.map((server) => server.stop()));
+        return isClean;
+      };
+      return Promise.race([done(), late]);
     },
   };
 }

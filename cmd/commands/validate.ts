@@ -1,5 +1,4 @@
 import type { LoadedConfig } from '../../pipeline/config/loaded.ts';
-import { ConfigError } from '../../pipeline/config/report.ts';
 import type { Command } from '../command.ts';
 import { CONFIG_OPTIONS, loadFrom } from '../config-options.ts';
 
@@ -18,9 +17,6 @@ Examples:
 `,
   async run(args, io) {
     const loaded = await loadFrom(args, io, 'validate');
-    const { checkGraph } = await import('../../pipeline/graph-check.ts');
-    const problems = checkGraph(loaded);
-    if (problems.length > 0) throw new ConfigError(problems);
     io.stdout.write(`valid: ${summary(loaded)}\n`);
     return 0;
   },

@@ -6,7 +6,7 @@ import { sentAtMs } from './event-time.ts';
 /** One request of the recordings, or a line that is none. */
 export type Recorded =
   | { readonly path: string; readonly line: number; readonly atMs: number; readonly batch: TelemetryBatch }
-  | { readonly path: string; readonly line: number; readonly problem: string };
+  | { readonly path: string; readonly line: number; readonly problem: string; readonly isLast: boolean };
 
 /** Reads several captures as one, in the order of time: whatever was recorded first is given first. */
 export async function* mergeCaptures(paths: readonly string[]): AsyncGenerator<Recorded> {
@@ -34,7 +34,8 @@ async function* read(path: string): AsyncGenerator<Recorded> {
   let lastMs = 0;
   for await (const entry of readCapture(path)) {
     if ('problem' in entry) {
-      yield { path, line: entry.line, problem: (entry as CaptureProblem).problem };
+      const { problem, isLast = false } = entry as CaptureProblem;
+      yield { path, line: entry.line, problem, isLast };
       continue;
     }
     try {
@@ -44,7 +45,7 @@ async function* read(path: string): AsyncGenerator<Recorded> {
       yield { path, line: entry.line, atMs: lastMs, batch };
     } catch (thrown) {
       if (!(thrown instanceof WireError)) throw thrown;
-      yield { path, line: entry.line, problem: thrown.message };
+      yield { path, line: entry.line, problem: thrown.message, isLast: false };
     }
   }
 }

@@ -9,6 +9,8 @@ export class Progress {
   requests = 0;
   problems = 0;
   decisions = 0;
+  /** Whether a capture broke off, or a decision could not be written: what was printed is not all. */
+  isCutShort = false;
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
@@ -40,11 +42,15 @@ export class Progress {
     const recorded = this.#firstMs === undefined ? 0 : (this.#lastMs - this.#firstMs) / 1000;
     const took = (performance.now() - this.#startedMs) / 1000;
     const faster = took > 0 ? Math.round(recorded / took) : 0;
-    const problems = this.problems === 0 ? '' : `, ${this.problems} broken lines left out`;
-    return `replayed ${this.requests} requests (${this.items} items), ${minutes(recorded)} of event time in ${took.toFixed(1)} s (${faster} times as fast as life), ${this.decisions} decisions${problems}`;
+    const problems = this.problems === 0 ? '' : `, ${count(this.problems, 'broken line')} left out`;
+    return `replayed ${this.requests} requests (${this.items} items), ${minutes(recorded)} of event time in ${took.toFixed(1)} s (${faster} times as fast as life), ${count(this.decisions, 'decision')}${problems}`;
   }
 }
 
 function minutes(seconds: number): string {
   return seconds >= 120 ? `${(seconds / 60).toFixed(1)} min` : `${seconds.toFixed(0)} s`;
+}
+
+function count(amount: number, noun: string): string {
+  return `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 }

@@ -1,4 +1,4 @@
-/** Reads decisions from Kafka and says what it would do: `node examples/consumer/consumer.ts`. Begin your own with it. */
+/** Reads decisions from Kafka and says what it would do: `npx node examples/consumer/consumer.ts`. */
 import { Kafka, logLevel } from 'kafkajs';
 import type { Decision } from '../../proto/windback/decision.ts';
 

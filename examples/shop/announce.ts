@@ -3,7 +3,7 @@
  * name `deployment`. It is optional, for a new version is also recognised by its telemetry. Told of it, Windback knows
  * the version that is replaced, and the share of the requests that the new one should get.
  *
- * node examples/shop/announce.ts checkout 1.4.2 --previous 1.4.1 --weight 0.2
+ * npx node examples/shop/announce.ts checkout 1.4.2 --previous 1.4.1 --weight 0.2
  */
 import { parseArgs } from 'node:util';
 

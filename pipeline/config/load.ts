@@ -1,3 +1,4 @@
+import { checkGraph, type Wirable } from '../graph-check.ts';
 import type { ComponentTable } from '../component.ts';
 import type { z } from 'zod';
 import { check } from './check.ts';
@@ -36,17 +37,31 @@ export function loadConfig(input: SourcesInput, table: ComponentTable): LoadedCo
   };
   const pipelines = checkPipelines(root, referable, problems);
   checkExtensionRefs(root, extensions.ids, problems);
-  if (problems.length > 0 || top.output === undefined) throw new ConfigError(problems, merged.files);
-
-  const warnings = [...unused(root, sections, pipelines), ...ignored(root, extensions)];
-  return {
+  const wirable = {
     receivers: receivers.configured,
     processors: configuredProcessors,
     exporters: exporters.configured,
     pipelines,
+  };
+  problems.push(...checkGraph(wirable, flawed(wirable, problems)));
+  if (problems.length > 0 || top.output === undefined) throw new ConfigError(problems, merged.files);
+
+  const warnings = [...unused(root, sections, pipelines), ...ignored(root, extensions)];
+  return {
+    ...wirable,
     service: serviceSettings(top.output.service, extensions),
     warnings: sortProblems(warnings, merged.files),
     tree: asWritten(top.value, sections),
+  };
+}
+
+/** Tells the pipelines that cannot be wired: something is wrong with what they say, or with what they name. */
+function flawed(wirable: Wirable, problems: readonly Problem[]): (pipeline: PipelineConfig) => boolean {
+  const paths = problems.map(({ path }) => path);
+  return ({ id, receivers, processors, exporters }) => {
+    const own = `service.pipelines.${id}`;
+    if (paths.some((path) => path === own || path.startsWith(`${own}.`))) return true;
+    return [...receivers, ...processors, ...exporters].some((ref) => !wirable[ref.from].has(ref.id));
   };
 }
 

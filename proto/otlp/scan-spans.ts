@@ -1,5 +1,5 @@
 import { ascii, isAt } from '../wire/ascii.ts';
-import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { BYTES, field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { NO_STATUS, type SpanColumns } from './columns.ts';
 import { skipId, walkGroups } from './groups.ts';
 import { GrowingColumns, ResourceCollector } from './growing.ts';
@@ -103,13 +103,9 @@ export class SpanScanner {
       const tag = reader.tag();
       switch (tag) {
         case TRACE_ID:
-          skipId(reader, 'span.trace_id', 16);
-          break;
         case SPAN_ID:
-          skipId(reader, 'span.span_id', 8);
-          break;
         case PARENT_ID:
-          skipId(reader, 'span.parent_span_id', 8);
+          skipSpanId(reader, tag);
           break;
         case NAME:
           nameLength = reader.length();
@@ -127,17 +123,14 @@ export class SpanScanner {
           endLow = reader.fixed32();
           endHigh = reader.fixed32();
           break;
-        case ATTRIBUTE: {
+        case ATTRIBUTE:
           if (firstAttribute === 0) {
             firstAttribute = tagAt;
             readAsKind = kind;
           }
-          const length = reader.length();
-          const next = reader.pos + length;
-          if (length > 0 && isRequest(readAsKind)) this.#attribute(i, next);
-          reader.pos = next;
+          if (isRequest(readAsKind)) this.#enterAttribute(i);
+          else reader.skip(BYTES);
           break;
-        }
         case STATUS:
           status = statusCode(reader);
           break;
@@ -145,23 +138,37 @@ export class SpanScanner {
           reader.skip(tag & 7);
       }
     }
-    columns.resource[i] = resource;
-    columns.offset[i] = start;
-    columns.length[i] = end - start;
+    this.#place(i, resource, start, end);
     columns.kind[i] = kind;
     columns.status[i] = status;
     // Words apart, since a double cannot hold today's epoch in ns: the difference stays exact below 104 days.
     columns.durationNs[i] = (endHigh - startHigh) * 4_294_967_296 + (endLow - startLow);
     columns.endSeconds[i] = (endHigh * 4_294_967_296 + endLow) / 1e9;
-    if (firstAttribute !== 0 && isRequest(kind) !== isRequest(readAsKind)) {
-      this.#clear(i);
-      if (isRequest(kind)) this.#attributes(i, firstAttribute, end);
-    }
-    if (columns.operationLength[i] === 0) {
-      columns.operationOffset[i] = nameOffset;
-      columns.operationLength[i] = nameLength;
-    }
+    if (firstAttribute !== 0 && isRequest(kind) !== isRequest(readAsKind))
+      this.#readAgain(i, kind, firstAttribute, end);
+    this.#nameAfter(i, nameOffset, nameLength);
   };
+
+  #place(i: number, resource: number, start: number, end: number): void {
+    const { columns } = this.#scratch;
+    columns.resource[i] = resource;
+    columns.offset[i] = start;
+    columns.length[i] = end - start;
+  }
+
+  /** Names the operation after the span, where no attribute has named it. */
+  #nameAfter(i: number, offset: number, length: number): void {
+    const { columns } = this.#scratch;
+    if (columns.operationLength[i] !== 0) return;
+    columns.operationOffset[i] = offset;
+    columns.operationLength[i] = length;
+  }
+
+  /** The kind stood behind the attributes, which were read, or passed over, as those of another kind. */
+  #readAgain(i: number, kind: number, firstAttribute: number, end: number): void {
+    this.#clear(i);
+    if (isRequest(kind)) this.#attributes(i, firstAttribute, end);
+  }
 
   /** Forgets what attributes said of entry `i`. */
   #clear(i: number): void {
@@ -184,11 +191,16 @@ export class SpanScanner {
         reader.skip(tag & 7);
         continue;
       }
-      const length = reader.length();
-      const next = reader.pos + length;
-      if (length > 0) this.#attribute(i, next);
-      reader.pos = next;
+      this.#enterAttribute(i);
     }
+  }
+
+  #enterAttribute(i: number): void {
+    const reader = this.#reader;
+    const length = reader.length();
+    const next = reader.pos + length;
+    if (length > 0) this.#attribute(i, next);
+    reader.pos = next;
   }
 
   #attribute(i: number, end: number): void {
@@ -323,6 +335,11 @@ export class SpanScanner {
     const length = reader.length();
     return grpcStatusOf(reader.bytes, reader.pos, length) ?? NO_STATUS;
   }
+}
+
+function skipSpanId(reader: Reader, tag: number): void {
+  if (tag === TRACE_ID) skipId(reader, 'span.trace_id', 16);
+  else skipId(reader, tag === SPAN_ID ? 'span.span_id' : 'span.parent_span_id', 8);
 }
 
 /** Whether a span of this kind is a request to this service. */

@@ -50,7 +50,7 @@ export async function* readCapture(path: string, settings: CaptureSettings = {})
     if (settings.signal?.aborted === true) return;
     if (error instanceof PipelineError) throw error;
     const what = `the compressed data is broken (${(error as Error).message}); nothing after it can be read`;
-    yield { line: line + 1, code: 'malformed', problem: what };
+    yield { line: line + 1, code: 'malformed', problem: what, isLast: true };
   }
 }
 

@@ -9,6 +9,8 @@ export interface CaptureProblem {
   readonly code: 'malformed' | 'too_large';
   /** A sentence; never the content. */
   readonly problem: string;
+  /** Whether nothing after it can be read. */
+  readonly isLast?: boolean;
 }
 
 const NEWLINE = 10;

@@ -8,7 +8,6 @@ import { components } from '../../cmd/components.ts';
 import { jsonSchema } from '../../pipeline/config/json-schema.ts';
 import { loadConfig } from '../../pipeline/config/load.ts';
 import { ConfigError, formatProblem } from '../../pipeline/config/report.ts';
-import { checkGraph } from '../../pipeline/graph-check.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -43,8 +42,8 @@ function examples(): Block[] {
 function problems(text: string, name = 'text'): string[] {
   const isPart = !/^service:/m.test(text);
   try {
-    const loaded = loadConfig({ sources: [name], sets: [], env: {}, readFile: () => text }, components);
-    return checkGraph(loaded).map(formatProblem);
+    loadConfig({ sources: [name], sets: [], env: {}, readFile: () => text }, components);
+    return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.problems

@@ -72,6 +72,12 @@ const fails =
     throw new PipelineError(code, 'for the test', retryAfterMs === undefined ? {} : { retryAfterMs });
   };
 
+const outcome = (stopped: Promise<void>): Promise<string> =>
+  stopped.then(
+    () => 'done',
+    (error: PipelineError) => error.code,
+  );
+
 describe('the sending queue', () => {
   test('loses and doubles nothing, whatever fails, and accounts for it at every moment', async () => {
     const outcome = fc.oneof(
@@ -244,12 +250,12 @@ describe('stopping', () => {
     for (let i = 0; i < 3; i++) await bench.send(telemetry(2));
     await bench.send(health(5, 'decisions'));
     const deadline = new AbortController();
-    const stopped = bench.exporter.stop(deadline.signal);
+    const stopped = outcome(bench.exporter.stop(deadline.signal));
     await settled();
     expect(bench.lines).toEqual([]);
     deadline.abort();
-    await stopped;
-    expect([bench.items('dropped', 'stopping'), bench.inQueue, bench.lines]).toEqual([11, 0, ['stop late']]);
+    expect(await stopped).toBe('abandoned');
+    expect([bench.items('dropped', 'abandoned'), bench.inQueue, bench.lines]).toEqual([11, 0, ['stop late']]);
     expect(bench.clock.alarms).toBe(0);
     bench.check();
   });
@@ -261,7 +267,7 @@ describe('stopping', () => {
     );
     await bench.send(telemetry(1));
     await bench.send(telemetry(1));
-    await bench.exporter.stop(AbortSignal.abort());
+    expect(await outcome(bench.exporter.stop(AbortSignal.abort()))).toBe('abandoned');
     ends[0]?.();
     ends[1]?.(new Error('late'));
     await settled();
@@ -278,9 +284,10 @@ describe('stopping', () => {
   test('a second one with less patience ends the first', async () => {
     const bench = new Bench(hangs);
     await bench.send(telemetry(1));
-    const patient = bench.exporter.stop(NEVER);
-    await bench.exporter.stop(AbortSignal.abort());
-    await patient;
+    const patient = outcome(bench.exporter.stop(NEVER));
+    const impatient = outcome(bench.exporter.stop(AbortSignal.abort()));
+    // What was lost is told once.
+    expect((await Promise.all([patient, impatient])).toSorted()).toEqual(['abandoned', 'done']);
     expect(bench.items('dropped')).toBe(1);
   });
 });

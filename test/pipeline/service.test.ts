@@ -45,8 +45,7 @@ describe('a life', () => {
 
   test('an impossible graph is refused before anything is made', () => {
     const journal = new Journal();
-    const loaded = loadYaml(YAML.replace('[judge]', '[]'), journalTable(journal));
-    expect(() => new Service(loaded, surroundings(new ManualClock()))).toThrow(ConfigError);
+    expect(() => loadYaml(YAML.replace('[judge]', '[]'), journalTable(journal))).toThrow(ConfigError);
     expect(journal.outlets.size).toBe(0);
   });
 

@@ -53,7 +53,7 @@ const limiter: ProcessorFactory = {
 const kafka: ExporterFactory = {
   ...declared,
   type: 'kafka',
-  accepts: [...telemetry, 'decisions'],
+  accepts: [...telemetry, 'health', 'decisions'],
   config: z.strictObject({
     brokers: z.array(z.string()).min(1).describe('The brokers to begin with.'),
     topic: z.string().default('decisions'),
