@@ -7,6 +7,9 @@ import { listeners } from '../listeners.ts';
 /** How long after the shutdown timeout a component that does not stop is left behind, ms. */
 const GRACE_MS = 2000;
 
+/** One Ctrl-C may arrive twice, from the terminal and from npm; two signals closer than this are one. */
+const SAME_KEY_MS = 500;
+
 export const command: Command = {
   name: 'run',
   summary: 'Run the pipelines of a configuration until a signal stops them.',
@@ -27,8 +30,13 @@ Examples:
     const loaded = await loadFrom(args, io, 'run');
     const engine = await createEngine(loaded);
     const stopRequested = Promise.withResolvers<void>();
+    let firstMs = 0;
     const unsubscribe = io.onSignal(() => {
-      if (engine.isStopping) io.exit(1);
+      if (engine.isStopping) {
+        if (performance.now() - firstMs > SAME_KEY_MS) io.exit(1);
+        return;
+      }
+      firstMs = performance.now();
       engine.isStopping = true;
       io.stderr.write('windback: stopping; a second signal ends it at once\n');
       stopRequested.resolve();
