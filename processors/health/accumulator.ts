@@ -7,12 +7,18 @@ import {
   type HealthDelta,
   type SeriesKind,
 } from '../../proto/windback/health.ts';
+import { MAX_NAMES, NameTable } from './names.ts';
 import { OperationTable } from './operations.ts';
 
+/** Kinds that are counted by operation alone: `series`. */
 const KINDS: readonly SeriesKind[] = ['span', 'metric', 'log'];
 export const SPAN = 0;
 export const METRIC = 1;
 export const LOG = 2;
+
+/** Kinds that are counted by name as well: `named`. */
+export type NamedKind = Exclude<SeriesKind, 'span' | 'metric' | 'log'>;
+const NAMED: readonly NamedKind[] = ['calls', 'origin', 'signature', 'resource', 'custom'];
 
 /** One series while it is being folded. */
 export class Series {
@@ -41,14 +47,16 @@ export class Series {
 export class ResourceSeries {
   readonly tag: Tag;
   readonly operations: OperationTable;
-  readonly #slots = new Map<number, (Series | undefined)[]>();
+  readonly names: NameTable;
+  readonly #slots = new Map<number, SlotTable>();
   readonly #budget: SeriesBudget;
   #lastSlot = -1;
-  #last: (Series | undefined)[] = [];
+  #last: SlotTable = emptySlot();
 
-  constructor(tag: Tag, operations: OperationTable, budget: SeriesBudget) {
+  constructor(tag: Tag, { operations, names }: Tables, budget: SeriesBudget) {
     this.tag = tag;
     this.operations = operations;
+    this.names = names;
     this.#budget = budget;
   }
 
@@ -57,44 +65,88 @@ export class ResourceSeries {
     // Spans of one resource mostly stand in the order of time: the slot is nearly always the last one asked for.
     if (slot !== this.#lastSlot) this.#turnTo(slot);
     const index = operation * KINDS.length + kind;
-    const existing = this.#last[index];
+    const existing = this.#last.plain[index];
     if (existing !== undefined) return existing;
-    if (this.#budget.left === 0) return undefined;
-    this.#budget.left--;
-    const series = new Series();
-    this.#last[index] = series;
+    const series = this.#open();
+    if (series !== undefined) this.#last.plain[index] = series;
+    return series;
+  }
+
+  /** The series of a kind that is counted by name (an index of `names`) too; undefined when the budget is spent. */
+  named(slot: number, operation: number, kind: NamedKind, name: number): Series | undefined {
+    if (slot !== this.#lastSlot) this.#turnTo(slot);
+    const index = (operation * MAX_NAMES + name) * NAMED.length + NAMED.indexOf(kind);
+    const existing = this.#last.named.get(index);
+    if (existing !== undefined) return existing;
+    const series = this.#open();
+    if (series !== undefined) this.#last.named.set(index, series);
     return series;
   }
 
   /** Calls `emit` for each slot with its series. */
   forEachSlot(emit: (slot: number, series: readonly DeltaSeries[]) => void): void {
-    for (const [slot, table] of this.#slots) {
+    for (const [slot, { plain, named }] of this.#slots) {
       const finished: DeltaSeries[] = [];
-      table.forEach((series, index) => {
-        if (series !== undefined) finished.push(this.#finish(series, index));
+      plain.forEach((series, index) => {
+        if (series === undefined) return;
+        const kind = KINDS[index % KINDS.length] as SeriesKind;
+        finished.push(this.#finish(series, kind, Math.floor(index / KINDS.length), ''));
       });
+      for (const [index, series] of named) {
+        const kind = NAMED[index % NAMED.length] as SeriesKind;
+        const pair = Math.floor(index / NAMED.length);
+        const name = this.names.name(pair % MAX_NAMES);
+        finished.push(this.#finish(series, kind, Math.floor(pair / MAX_NAMES), name));
+      }
       emit(slot, finished);
     }
+  }
+
+  #open(): Series | undefined {
+    if (this.#budget.left === 0) return undefined;
+    this.#budget.left--;
+    return new Series();
   }
 
   #turnTo(slot: number): void {
     let table = this.#slots.get(slot);
     if (table === undefined) {
-      table = [];
+      table = emptySlot();
       this.#slots.set(slot, table);
     }
     this.#lastSlot = slot;
     this.#last = table;
   }
 
-  #finish(series: Series, index: number): DeltaSeries {
+  #finish(series: Series, kind: SeriesKind, index: number, name: string): DeltaSeries {
     const { namespace, service, environment, version, instance } = this.tag;
-    const kind = KINDS[index % KINDS.length] as SeriesKind;
-    const operation = kind === 'log' ? '' : this.operations.name(Math.floor(index / KINDS.length));
+    const operation = WITHOUT_OPERATION.has(kind) || index === NO_OPERATION ? '' : this.operations.name(index);
     const { all, bad, exemplars } = series;
     const bins = finishBins(series.bins);
-    return { namespace, service, environment, version, instance, operation, kind, all, bad, bins, exemplars };
+    return { namespace, service, environment, version, instance, operation, kind, name, all, bad, bins, exemplars };
   }
+}
+
+/** For a named series without an operation. */
+export const NO_OPERATION = 0xff_ffff;
+const WITHOUT_OPERATION: ReadonlySet<SeriesKind> = new Set(['log', 'signature', 'resource']);
+
+/** What one slot of a resource holds. */
+interface SlotTable {
+  /** By operation and kind. */
+  readonly plain: (Series | undefined)[];
+  /** By operation, name and kind. */
+  readonly named: Map<number, Series>;
+}
+
+function emptySlot(): SlotTable {
+  return { plain: [], named: new Map() };
+}
+
+/** What the operations and names of one service key are interned in. */
+interface Tables {
+  readonly operations: OperationTable;
+  readonly names: NameTable;
 }
 
 /** How many series may still be opened before the next flush. */
@@ -107,7 +159,7 @@ export class Accumulator {
   readonly #source: string;
   readonly #maxOperations: number;
   readonly #maxSeries: number;
-  readonly #operations = new Map<string, OperationTable>();
+  readonly #tables = new Map<string, Tables>();
   #resources = new Map<Tag, ResourceSeries>();
   #events: DeploymentEvent[] = [];
   #budget: SeriesBudget;
@@ -126,7 +178,7 @@ export class Accumulator {
   resource(tag: Tag): ResourceSeries {
     let resource = this.#resources.get(tag);
     if (resource === undefined) {
-      resource = new ResourceSeries(tag, this.#operationsOf(tag.serviceKey), this.#budget);
+      resource = new ResourceSeries(tag, this.#tablesOf(tag.serviceKey), this.#budget);
       this.#resources.set(tag, resource);
     }
     return resource;
@@ -159,15 +211,15 @@ export class Accumulator {
       .map(([slot, { series, events }]) => ({ source: this.#source, slot, series, events }));
   }
 
-  #operationsOf(serviceKey: string): OperationTable {
-    let table = this.#operations.get(serviceKey);
-    if (table === undefined) {
+  #tablesOf(serviceKey: string): Tables {
+    let tables = this.#tables.get(serviceKey);
+    if (tables === undefined) {
       // Service keys are few; when they are not, forgetting all names only costs interning them again.
-      if (this.#operations.size >= MAX_SERVICE_KEYS) this.#operations.clear();
-      table = new OperationTable(this.#maxOperations);
-      this.#operations.set(serviceKey, table);
+      if (this.#tables.size >= MAX_SERVICE_KEYS) this.#tables.clear();
+      tables = { operations: new OperationTable(this.#maxOperations), names: new NameTable() };
+      this.#tables.set(serviceKey, tables);
     }
-    return table;
+    return tables;
   }
 }
 

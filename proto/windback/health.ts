@@ -3,10 +3,25 @@
  * any order and grouping; that is what lets cores, hosts and clusters share the work. Wire form: `health.proto`.
  */
 
-/** Which telemetry a series was folded from. Metrics only count where a cohort sends no spans. */
-export type SeriesKind = 'span' | 'metric' | 'log';
+/**
+ * What a series counts, and what its fields then hold:
+ *
+ * | kind        | operation        | name                  | all                               | bad                  | bins                          |
+ * |-------------|------------------|-----------------------|-----------------------------------|----------------------|-------------------------------|
+ * | `span`      | of the request   |                       | requests                          | failed ones          | durations (`latency-bins.ts`) |
+ * | `metric`    | of the request   |                       | requests, as a histogram told     | failed ones          | durations                     |
+ * | `log`       |                  |                       | records                           | severity ERROR or up |                               |
+ * | `calls`     | of the request   | whom it called        | requests with one call or more    | 0                    | bin = number of calls, to 63  |
+ * | `origin`    | of the request   | whose answer failed   | failed requests with a failed call | the same             |                               |
+ * | `signature` |                  | the signature         | occurrences                       | the same             |                               |
+ * | `resource`  |                  | metric name           | samples                           | 0                    | values (`value-bins.ts`)      |
+ * | `custom`    | of spans         | the user's name       | items selected                    | condition holds      |                               |
+ *
+ * `metric` only counts where a cohort sends no spans.
+ */
+export type SeriesKind = 'span' | 'metric' | 'log' | 'calls' | 'origin' | 'signature' | 'resource' | 'custom';
 
-/** Sparse latency histogram: parallel arrays, bins ascending, counts positive. Layout: `latency-bins.ts`. */
+/** Sparse histogram: parallel arrays, bins ascending, counts positive. The layout depends on the kind. */
 export interface Bins {
   readonly bin: readonly number[];
   readonly count: readonly number[];
@@ -19,13 +34,14 @@ export interface DeltaSeries {
   readonly environment: string;
   readonly version: string;
   readonly instance: string;
-  /** Route and method, rpc method, destination or span name; empty for logs. */
+  /** Route and method, rpc method, destination or span name; empty where the kind has none. */
   readonly operation: string;
   readonly kind: SeriesKind;
-  /** Events and bad events: requests and failed ones, records and those of severity ERROR or above. */
+  /** What is counted beside the operation; empty where the kind has none. */
+  readonly name: string;
+  /** Events and bad events, by kind. */
   readonly all: number;
   readonly bad: number;
-  /** Durations of all requests; empty for logs. */
   readonly bins: Bins;
   /** Up to `EXEMPLARS` trace ids (hex) of bad events: the smallest ones, so that merging stays exact. */
   readonly exemplars: readonly string[];

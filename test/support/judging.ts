@@ -31,6 +31,7 @@ export function series({ ms = {}, ...spec }: SeriesSpec): DeltaSeries {
     instance: `${spec.version}-1`,
     operation: 'POST /pay',
     kind: 'span',
+    name: '',
     all: entries.reduce((sum, [, count]) => sum + count, 0),
     bad: 0,
     bins: { bin: entries.map(([bin]) => bin), count: entries.map(([, count]) => count) },
