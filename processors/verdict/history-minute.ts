@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { duration } from '../../pipeline/config/scalars.ts';
+import type { Pair } from '../../proto/windback/decision.ts';
+
+/** What the history can compare. `traffic` is the history's `silence`: fewer requests than there used to be. */
+export const HISTORY_INDICATORS = ['errors', 'log_errors', 'slow_p50', 'slow_p90', 'slow_p99', 'traffic'] as const;
+export type HistoryIndicator = (typeof HISTORY_INDICATORS)[number];
+
+/** The quantile of each latency indicator. */
+export const LATENCY_QUANTILES = { slow_p50: 0.5, slow_p90: 0.9, slow_p99: 0.99 } as const;
+export type LatencyIndicator = keyof typeof LATENCY_QUANTILES;
+export const LATENCY_INDICATORS = Object.keys(LATENCY_QUANTILES) as LatencyIndicator[];
+
+/** One operation in one minute. `bins` are latencies by the layout of `latency-bins.ts`, warmed-up instances only. */
+export interface OperationMinute {
+  readonly all: number;
+  readonly bad: number;
+  readonly bins: ReadonlyMap<number, number>;
+}
+
+/** What one version did in one minute of event time; `VersionBlock.byOperation` gives the operations as they are. */
+export interface Minute {
+  /** Minutes since 1970: floor(seconds / 60). */
+  readonly minute: number;
+  readonly operations: ReadonlyMap<string, OperationMinute>;
+  readonly logs: Pair;
+  /** Requests of the whole service, all versions: a baseline that hands over its traffic has not fallen silent. */
+  readonly requests: number;
+}
+
+export const SECONDS_PER_MINUTE = 60;
+
+/** Adds up blocks until their minute is over. Sums only, so blocks may come in any order. */
+export class MinuteSum implements Minute {
+  readonly minute: number;
+  readonly operations = new Map<string, { all: number; bad: number; bins: Map<number, number> }>();
+  readonly logs = { all: 0, bad: 0 };
+  requests = 0;
+
+  constructor(minute: number) {
+    this.minute = minute;
+  }
+
+  /** `requests` are the whole service's; left out, they are the sum over `operations`. */
+  add(operations: ReadonlyMap<string, OperationMinute>, logs: Pair, requests?: number): void {
+    let total = 0;
+    for (const [name, { all, bad, bins }] of operations) {
+      total += all;
+      let sum = this.operations.get(name);
+      if (sum === undefined) {
+        sum = { all: 0, bad: 0, bins: new Map() };
+        this.operations.set(name, sum);
+      }
+      sum.all += all;
+      sum.bad += bad;
+      for (const [bin, count] of bins) sum.bins.set(bin, (sum.bins.get(bin) ?? 0) + count);
+    }
+    this.logs.all += logs.all;
+    this.logs.bad += logs.bad;
+    this.requests += requests ?? total;
+  }
+}
+
+/** The fragment of the configuration that the history needs. */
+export const historyConfig = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(true)
+      .describe('Whether a candidate without a concurrent baseline is judged against the past at all.'),
+    factor: z
+      .number()
+      .min(1)
+      .default(10)
+      .describe('How many times stronger the evidence must be than against a concurrent baseline.'),
+    min_history: z
+      .int()
+      .min(20)
+      .max(120)
+      .default(30)
+      .describe('Minutes of the baseline that must be known. With fewer there is no baseline.'),
+    min_minutes: z.int().min(1).default(5).describe('Minutes of the candidate, at least, before the past may decide.'),
+    quantile: z
+      .number()
+      .min(0.5)
+      .max(0.99)
+      .default(0.9)
+      .describe('A minute of the candidate is bad when it is worse than this share of the minutes of the past.'),
+    margin: z.number().min(0).default(0.25).describe('And worse by this share on top.'),
+    stale_after: duration
+      .prefault('1h')
+      .describe('How long after the last minute of the baseline the past still says what to expect.'),
+    max_operations: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(200)
+      .describe('Operations with an expectation of their own, per service; further ones share one.'),
+  })
+  .prefault({})
+  .describe('The baseline where no other version runs at the same time: what the service did before.');
+
+export type HistoryConfig = z.output<typeof historyConfig>;
