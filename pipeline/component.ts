@@ -7,6 +7,8 @@ import type { Batch, Signal } from './batch.ts';
 import type { Clock } from './clock.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
 import type { Roles } from './roles.ts';
+import type { Routes } from './routes.ts';
+import type { Storage } from './storage.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Meter } from './telemetry/meter.ts';
 
@@ -56,6 +58,10 @@ export interface Context {
   readonly random: () => number;
   /** Which version of a service is baseline and which candidate, as far as anybody in this process knows. */
   readonly roles: Roles;
+  /** What it remembers beyond this process, where the configuration has a `file_storage`; else nothing survives. */
+  readonly storage: Storage;
+  /** Where it registers what it answers to the operator. Nobody asks where metrics are not served, as in a replay. */
+  readonly routes: Routes;
 }
 
 interface Declared<C extends z.ZodType> {

@@ -4,6 +4,8 @@ import type { LoadedConfig } from './config/loaded.ts';
 import { asPipelineError, PipelineError } from './errors.ts';
 import { buildGraph, type Graph, type Instance } from './graph.ts';
 import { Roles } from './roles.ts';
+import { Router } from './routes.ts';
+import { MemoryStorages, type Storages } from './storage.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Meter } from './telemetry/meter.ts';
 
@@ -13,6 +15,10 @@ export interface Surroundings {
   readonly random: () => number;
   readonly logger: Logger & { child(bindings: Record<string, string>): Logger };
   readonly meter: Meter;
+  /** Memory where it is not given. Whoever gives it closes it, after `stop`. */
+  readonly storages?: Storages;
+  /** Whoever gives it serves it. */
+  readonly router?: Router;
 }
 
 export type ServiceState = 'new' | 'starting' | 'ready' | 'stopping' | 'stopped';
@@ -29,13 +35,22 @@ export class Service {
   #state: ServiceState = 'new';
 
   constructor(loaded: LoadedConfig, surroundings: Surroundings) {
-    const { clock, random, logger, meter } = surroundings;
+    const { clock, random, logger, meter, storages = new MemoryStorages(), router = new Router() } = surroundings;
     this.#logger = logger;
     this.#clock = clock;
     this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
     this.#graph = buildGraph(
       loaded,
-      (id): Context => ({ id, logger: logger.child({ component: id }), meter, clock, random, roles: this.roles }),
+      (id): Context => ({
+        id,
+        logger: logger.child({ component: id }),
+        meter,
+        clock,
+        random,
+        roles: this.roles,
+        storage: storages.of(id),
+        routes: router.of(id),
+      }),
     );
   }
 

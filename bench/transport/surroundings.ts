@@ -2,6 +2,8 @@ import { pino } from 'pino';
 import { SystemClock } from '../../pipeline/clock.ts';
 import type { Consumer, Context, Outlets } from '../../pipeline/component.ts';
 import { Roles } from '../../pipeline/roles.ts';
+import { Router } from '../../pipeline/routes.ts';
+import { MemoryStorage } from '../../pipeline/storage.ts';
 import { Meter } from '../../pipeline/telemetry/meter.ts';
 import { METRICS } from '../../pipeline/telemetry/metrics-table.ts';
 
@@ -14,6 +16,8 @@ export function quietContext(id: string): Context {
     clock: new SystemClock(),
     random: Math.random,
     roles: new Roles(),
+    storage: new MemoryStorage(),
+    routes: new Router().of(id),
   };
 }
 

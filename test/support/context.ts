@@ -9,12 +9,17 @@ import {
 import { type Clock, SystemClock } from '../../pipeline/clock.ts';
 import type { Consumer, Context, Outlets } from '../../pipeline/component.ts';
 import { Roles } from '../../pipeline/roles.ts';
+import { Router } from '../../pipeline/routes.ts';
+import { MemoryStorage, type Storage } from '../../pipeline/storage.ts';
 import type { Logger } from '../../pipeline/telemetry/logger.ts';
 import { Meter } from '../../pipeline/telemetry/meter.ts';
 import { METRICS } from '../../pipeline/telemetry/metrics-table.ts';
 
 /** A context of its own for one component under test: silent, seeded, on the machine's clock unless another is given. */
-export function testContext(id: string, parts: { clock?: Clock; logger?: Logger } = {}): Context {
+export function testContext(
+  id: string,
+  parts: { clock?: Clock; logger?: Logger; storage?: Storage; router?: Router } = {},
+): Context {
   let seed = 1;
   return {
     id,
@@ -26,6 +31,8 @@ export function testContext(id: string, parts: { clock?: Clock; logger?: Logger 
       return seed / 2_147_483_647;
     },
     roles: new Roles(),
+    storage: parts.storage ?? new MemoryStorage(),
+    routes: (parts.router ?? new Router()).of(id),
   };
 }
 
