@@ -28,15 +28,31 @@ interface ItemColumns {
 /** No status of this kind was in the attributes. */
 export const NO_STATUS = 0xffff;
 
+/**
+ * What can name whom a span called. The highest that is there counts, of equal ones the last: the services' own name
+ * first, then where the call went, then what was asked for.
+ */
+export const CALLEE_NAMED_BY = {
+  nothing: 0,
+  /** `db.system.name`, old `db.system`. */
+  dbSystem: 1,
+  /** `messaging.destination.name`. */
+  destination: 2,
+  rpcService: 3,
+  /** `server.address`, old `net.peer.name`. */
+  address: 4,
+  peerService: 5,
+} as const;
+
 export interface SpanColumns extends ItemColumns {
   readonly signal: 'traces';
   /** SpanKind: 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
   readonly kind: Uint8Array;
   /** Status code: 0 unset, 1 ok, 2 error. */
   readonly status: Uint8Array;
-  /** HTTP response status code of a server or consumer span, `NO_STATUS` where there is none. */
+  /** HTTP response status code of a request or call (any kind but internal), `NO_STATUS` where there is none. */
   readonly httpStatus: Uint16Array;
-  /** gRPC status code of a server or consumer span, `NO_STATUS` where there is none. */
+  /** gRPC status code of a request or call, `NO_STATUS` where there is none. */
   readonly rpcStatus: Uint16Array;
   /** End time, seconds since the epoch with fraction; 0 where it was not set. */
   readonly endSeconds: Float64Array;
@@ -48,6 +64,14 @@ export interface SpanColumns extends ItemColumns {
   /** Range of the HTTP method that goes with a route; length 0 where there is none. */
   readonly methodOffset: Uint32Array;
   readonly methodLength: Uint32Array;
+  /** Where the eight bytes of the span's id and of its parent's id lie; 0 where there is none. */
+  readonly spanId: Uint32Array;
+  readonly parentId: Uint32Array;
+  /** Which attribute of a client or producer span named whom it called, one of `CALLEE_NAMED_BY`. */
+  readonly calleeNamedBy: Uint8Array;
+  /** Range of whom a client or producer span called; length 0 where nothing says it. */
+  readonly calleeOffset: Uint32Array;
+  readonly calleeLength: Uint32Array;
 }
 
 export interface LogColumns extends ItemColumns {

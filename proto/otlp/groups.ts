@@ -87,12 +87,13 @@ export function skipUnknown(reader: Reader, tag: number, known: number): void {
   reader.skip(wireType);
 }
 
-/** Passes over an id of `length` bytes; empty is allowed, as it is for the Collector. */
-export function skipId(reader: Reader, name: string, length: number): void {
+/** Passes over an id of `length` bytes and returns how long it is: empty is allowed, as it is for the Collector. */
+export function skipId(reader: Reader, name: string, length: number): number {
   const actual = reader.length();
   if (actual !== length && actual !== 0)
     throw new WireError(`${name} is ${actual} bytes long, want ${length},`, reader.pos);
   reader.pos += actual;
+  return actual;
 }
 
 /** A fixed64 of ns since the epoch, as seconds with fraction (to about 0.2 µs). */

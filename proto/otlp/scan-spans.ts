@@ -1,14 +1,14 @@
 import { ascii, isAt } from '../wire/ascii.ts';
 import { BYTES, field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
-import { NO_STATUS, type SpanColumns } from './columns.ts';
+import { CALLEE_NAMED_BY, NO_STATUS, type SpanColumns } from './columns.ts';
 import { skipId, walkGroups } from './groups.ts';
 import { GrowingColumns, ResourceCollector } from './growing.ts';
-import { grpcStatusOf } from './grpc-status.ts';
+import { findKey, statusValue, textValue } from './key-value.ts';
 
 /*
  * Span:  1 trace_id   2 span_id   4 parent_span_id   5 name   6 kind
  *        7 start_time_unix_nano   8 end_time_unix_nano   9 repeated attributes   15 status
- * Status: 3 code        KeyValue: 1 key   2 value        AnyValue: 1 string_value   3 int_value
+ * Status: 3 code
  */
 const TRACE_ID = field(1);
 const SPAN_ID = field(2);
@@ -23,6 +23,8 @@ const STATUS = field(15);
 /** A kind or status code that no version of OTLP has: what a column of bytes cannot hold. */
 const UNKNOWN_ENUM = 255;
 const SERVER = 2;
+const CLIENT = 3;
+const PRODUCER = 4;
 const CONSUMER = 5;
 
 const HTTP_ROUTE = ascii('http.route');
@@ -34,15 +36,24 @@ const RPC_GRPC_STATUS = ascii('rpc.grpc.status_code');
 const RPC_RESPONSE_STATUS = ascii('rpc.response.status_code');
 const RPC_STATUS = ascii('rpc.status_code');
 const DESTINATION = ascii('messaging.destination.name');
+const PEER_SERVICE = ascii('peer.service');
+const SERVER_ADDRESS = ascii('server.address');
+const SERVER_ADDRESS_OLD = ascii('net.peer.name');
+const RPC_SERVICE = ascii('rpc.service');
+const DB_SYSTEM = ascii('db.system.name');
+const DB_SYSTEM_OLD = ascii('db.system');
 
-/** AnyValue.bytes_value; what comes behind it is not known, and so no value. */
-const LAST_MEMBER = 7;
+/** As whose the attributes of a span are read: by what it is to the service that sent it. */
+const NEITHER = 0;
+const REQUEST = 1;
+const CALL = 2;
 
 const INITIAL_CAPACITY = 1024;
 
 /**
  * One pass over an ExportTraceServiceRequest. It reads what judging needs and steps over the rest; attributes are
- * looked into only for server and consumer spans, which alone are requests to this service.
+ * looked into only for server and consumer spans, which alone are requests to this service, and for client and
+ * producer spans, which are its calls to others.
  */
 export class SpanScanner {
   readonly #reader = new Reader(new Uint8Array());
@@ -62,6 +73,11 @@ export class SpanScanner {
       operationLength: new Uint32Array(INITIAL_CAPACITY),
       methodOffset: new Uint32Array(INITIAL_CAPACITY),
       methodLength: new Uint32Array(INITIAL_CAPACITY),
+      spanId: new Uint32Array(INITIAL_CAPACITY),
+      parentId: new Uint32Array(INITIAL_CAPACITY),
+      calleeNamedBy: new Uint8Array(INITIAL_CAPACITY),
+      calleeOffset: new Uint32Array(INITIAL_CAPACITY),
+      calleeLength: new Uint32Array(INITIAL_CAPACITY),
     },
     INITIAL_CAPACITY,
   );
@@ -94,18 +110,24 @@ export class SpanScanner {
     let endHigh = 0;
     let nameOffset = 0;
     let nameLength = 0;
+    let spanId = 0;
+    let parentId = 0;
     let firstAttribute = 0;
-    /** The kind as it was known when attributes were read; nearly always it stands before them. */
-    let readAsKind = 0;
+    /** By the kind as it was known when attributes were read; nearly always it stands before them. */
+    let readAs = NEITHER;
     this.#clear(i);
     while (reader.pos < end) {
       const tagAt = reader.pos;
       const tag = reader.tag();
       switch (tag) {
         case TRACE_ID:
+          skipId(reader, 'span.trace_id', 16);
+          break;
         case SPAN_ID:
+          spanId = idAt(reader, 'span.span_id');
+          break;
         case PARENT_ID:
-          skipSpanId(reader, tag);
+          parentId = idAt(reader, 'span.parent_span_id');
           break;
         case NAME:
           nameLength = reader.length();
@@ -126,10 +148,10 @@ export class SpanScanner {
         case ATTRIBUTE:
           if (firstAttribute === 0) {
             firstAttribute = tagAt;
-            readAsKind = kind;
+            readAs = roleOf(kind);
           }
-          if (isRequest(readAsKind)) this.#enterAttribute(i);
-          else reader.skip(BYTES);
+          if (readAs === NEITHER) reader.skip(BYTES);
+          else this.#enterAttribute(i, readAs);
           break;
         case STATUS:
           status = statusCode(reader);
@@ -141,11 +163,12 @@ export class SpanScanner {
     this.#place(i, resource, start, end);
     columns.kind[i] = kind;
     columns.status[i] = status;
+    columns.spanId[i] = spanId;
+    columns.parentId[i] = parentId;
     // Words apart, since a double cannot hold today's epoch in ns: the difference stays exact below 104 days.
     columns.durationNs[i] = (endHigh - startHigh) * 4_294_967_296 + (endLow - startLow);
     columns.endSeconds[i] = (endHigh * 4_294_967_296 + endLow) / 1e9;
-    if (firstAttribute !== 0 && isRequest(kind) !== isRequest(readAsKind))
-      this.#readAgain(i, kind, firstAttribute, end);
+    if (firstAttribute !== 0 && roleOf(kind) !== readAs) this.#readAgain(i, roleOf(kind), firstAttribute, end);
     this.#nameAfter(i, nameOffset, nameLength);
   };
 
@@ -165,9 +188,9 @@ export class SpanScanner {
   }
 
   /** The kind stood behind the attributes, which were read, or passed over, as those of another kind. */
-  #readAgain(i: number, kind: number, firstAttribute: number, end: number): void {
+  #readAgain(i: number, role: number, firstAttribute: number, end: number): void {
     this.#clear(i);
-    if (isRequest(kind)) this.#attributes(i, firstAttribute, end);
+    if (role !== NEITHER) this.#attributes(i, role, firstAttribute, end);
   }
 
   /** Forgets what attributes said of entry `i`. */
@@ -179,10 +202,13 @@ export class SpanScanner {
     columns.operationLength[i] = 0;
     columns.methodOffset[i] = 0;
     columns.methodLength[i] = 0;
+    columns.calleeNamedBy[i] = CALLEE_NAMED_BY.nothing;
+    columns.calleeOffset[i] = 0;
+    columns.calleeLength[i] = 0;
   }
 
   /** Attributes mostly stand side by side: from the first one on, whatever is none is stepped over. */
-  #attributes(i: number, from: number, end: number): void {
+  #attributes(i: number, role: number, from: number, end: number): void {
     const reader = this.#reader;
     reader.pos = from;
     while (reader.pos < end) {
@@ -191,25 +217,34 @@ export class SpanScanner {
         reader.skip(tag & 7);
         continue;
       }
-      this.#enterAttribute(i);
+      this.#enterAttribute(i, role);
     }
   }
 
-  #enterAttribute(i: number): void {
+  #enterAttribute(i: number, role: number): void {
     const reader = this.#reader;
     const length = reader.length();
     const next = reader.pos + length;
-    if (length > 0) this.#attribute(i, next);
+    if (length > 0) {
+      const start = reader.pos;
+      // The key nearly always comes first.
+      if (reader.bytes[start] === 0x0a) {
+        reader.pos++;
+        this.#attribute(i, role, start, next);
+      } else if (findKey(reader, next)) this.#attribute(i, role, start, next);
+    }
     reader.pos = next;
   }
 
-  #attribute(i: number, end: number): void {
+  /** The KeyValue from `start` to `end`, with the reader at the length of its key. */
+  #attribute(i: number, role: number, start: number, end: number): void {
+    const keyLength = this.#reader.length();
+    if (role === REQUEST) this.#requestAttribute(i, start, end, keyLength);
+    else this.#callAttribute(i, start, end, keyLength);
+  }
+
+  #requestAttribute(i: number, start: number, end: number, keyLength: number): void {
     const reader = this.#reader;
-    const start = reader.pos;
-    // The key nearly always comes first.
-    if (reader.bytes[start] === 0x0a) reader.pos++;
-    else if (!this.#findKey(end)) return;
-    const keyLength = reader.length();
     const key = reader.pos;
     const keyEnd = key + keyLength;
     const { bytes } = reader;
@@ -232,119 +267,98 @@ export class SpanScanner {
         if (isAt(bytes, key, DESTINATION))
           this.#range(start, keyEnd, end, i, columns.operationOffset, columns.operationLength);
         return;
+      default:
+        this.#statusAttribute(i, start, end, keyLength);
+    }
+  }
+
+  #callAttribute(i: number, start: number, end: number, keyLength: number): void {
+    const reader = this.#reader;
+    const key = reader.pos;
+    const keyEnd = key + keyLength;
+    const { bytes } = reader;
+    const { peerService, address, rpcService, destination, dbSystem } = CALLEE_NAMED_BY;
+    switch (keyLength) {
+      case 12: // peer.service
+        if (isAt(bytes, key, PEER_SERVICE)) this.#callee(start, keyEnd, end, i, peerService);
+        return;
+      case 14: // server.address, db.system.name
+        if (isAt(bytes, key, SERVER_ADDRESS)) this.#callee(start, keyEnd, end, i, address);
+        else if (isAt(bytes, key, DB_SYSTEM)) this.#callee(start, keyEnd, end, i, dbSystem);
+        return;
+      case 13: // net.peer.name
+        if (isAt(bytes, key, SERVER_ADDRESS_OLD)) this.#callee(start, keyEnd, end, i, address);
+        return;
+      case 11: // rpc.service
+        if (isAt(bytes, key, RPC_SERVICE)) this.#callee(start, keyEnd, end, i, rpcService);
+        return;
+      case 26: // messaging.destination.name
+        if (isAt(bytes, key, DESTINATION)) this.#callee(start, keyEnd, end, i, destination);
+        return;
+      case 9: // db.system
+        if (isAt(bytes, key, DB_SYSTEM_OLD)) this.#callee(start, keyEnd, end, i, dbSystem);
+        return;
+      default:
+        this.#statusAttribute(i, start, end, keyLength);
+    }
+  }
+
+  #statusAttribute(i: number, start: number, end: number, keyLength: number): void {
+    const reader = this.#reader;
+    const key = reader.pos;
+    const keyEnd = key + keyLength;
+    const { bytes } = reader;
+    const { columns } = this.#scratch;
+    switch (keyLength) {
       case 25: // http.response.status_code
-        if (isAt(bytes, key, HTTP_STATUS)) columns.httpStatus[i] = this.#status(start, keyEnd, end);
+        if (isAt(bytes, key, HTTP_STATUS)) columns.httpStatus[i] = statusValue(reader, start, keyEnd, end);
         return;
       case 16: // http.status_code
-        if (isAt(bytes, key, HTTP_STATUS_OLD)) columns.httpStatus[i] = this.#status(start, keyEnd, end);
+        if (isAt(bytes, key, HTTP_STATUS_OLD)) columns.httpStatus[i] = statusValue(reader, start, keyEnd, end);
         return;
       case 20: // rpc.grpc.status_code
-        if (isAt(bytes, key, RPC_GRPC_STATUS)) columns.rpcStatus[i] = this.#status(start, keyEnd, end);
+        if (isAt(bytes, key, RPC_GRPC_STATUS)) columns.rpcStatus[i] = statusValue(reader, start, keyEnd, end);
         return;
       case 24: // rpc.response.status_code
-        if (isAt(bytes, key, RPC_RESPONSE_STATUS)) columns.rpcStatus[i] = this.#status(start, keyEnd, end);
+        if (isAt(bytes, key, RPC_RESPONSE_STATUS)) columns.rpcStatus[i] = statusValue(reader, start, keyEnd, end);
         return;
       case 15: // rpc.status_code
-        if (isAt(bytes, key, RPC_STATUS)) columns.rpcStatus[i] = this.#status(start, keyEnd, end);
+        if (isAt(bytes, key, RPC_STATUS)) columns.rpcStatus[i] = statusValue(reader, start, keyEnd, end);
         return;
       default:
     }
   }
 
-  /** Steps behind the tag of the key of the KeyValue at `pos`; false where it has none. */
-  #findKey(end: number): boolean {
-    const reader = this.#reader;
-    while (reader.pos < end) {
-      const tag = reader.tag();
-      if (tag === field(1)) return true;
-      reader.skip(tag & 7);
-    }
-    return false;
-  }
-
-  /**
-   * Steps into the value of the KeyValue at `start`, of which a key ends at `pos`. Returns the tag of the AnyValue's
-   * member, with the reader behind it, or 0 where there is none. What stands as every sender writes it, the value
-   * behind the key and one member in it, is not walked: such a member ends where the KeyValue does.
-   */
-  #value(start: number, pos: number, end: number): number {
-    const reader = this.#reader;
-    if (reader.bytes[pos] === 0x12 && pos < end) {
-      reader.pos = pos + 1;
-      const length = reader.length();
-      if (length > 0 && reader.pos + length === end) {
-        const tag = reader.tag();
-        const at = reader.pos;
-        reader.skip(tag & 7);
-        if (reader.pos === end) {
-          reader.pos = at;
-          return tag;
-        }
-      }
-    }
-    const spanEnd = reader.end;
-    reader.pos = start;
-    reader.end = end;
-    const member = this.#findValue(end);
-    reader.end = spanEnd;
-    return member;
-  }
-
-  #findValue(end: number): number {
-    const reader = this.#reader;
-    let member = 0;
-    let at = end;
-    while (reader.pos < end) {
-      const tag = reader.tag();
-      if (tag !== field(2)) {
-        reader.skip(tag & 7);
-        continue;
-      }
-      const length = reader.length();
-      const valueEnd = reader.pos + length;
-      reader.end = valueEnd;
-      while (reader.pos < valueEnd) {
-        const inner = reader.tag();
-        if (inner >>> 3 <= LAST_MEMBER) {
-          member = inner;
-          at = reader.pos;
-        }
-        reader.skip(inner & 7);
-      }
-      reader.end = end;
-    }
-    reader.pos = at;
-    return member;
-  }
-
   #range(start: number, pos: number, end: number, i: number, offsets: Uint32Array, lengths: Uint32Array): void {
     const reader = this.#reader;
-    if (this.#value(start, pos, end) !== field(1)) return;
-    const length = reader.length();
+    const length = textValue(reader, start, pos, end);
     if (length === 0) return;
     offsets[i] = reader.pos;
     lengths[i] = length;
   }
 
-  /** An integer status, or a gRPC status as text: conventions have both. */
-  #status(start: number, pos: number, end: number): number {
+  /** Notes whom a span called, unless something that names it better has done so. */
+  #callee(start: number, pos: number, end: number, i: number, named: number): void {
     const reader = this.#reader;
-    const tag = this.#value(start, pos, end);
-    if (tag === 3 * 8 + VARINT) return Math.min(reader.varint(), NO_STATUS);
-    if (tag !== field(1)) return NO_STATUS;
-    const length = reader.length();
-    return grpcStatusOf(reader.bytes, reader.pos, length) ?? NO_STATUS;
+    const { columns } = this.#scratch;
+    if (named < (columns.calleeNamedBy[i] as number)) return;
+    const length = textValue(reader, start, pos, end);
+    if (length === 0) return;
+    columns.calleeNamedBy[i] = named;
+    columns.calleeOffset[i] = reader.pos;
+    columns.calleeLength[i] = length;
   }
 }
 
-function skipSpanId(reader: Reader, tag: number): void {
-  if (tag === TRACE_ID) skipId(reader, 'span.trace_id', 16);
-  else skipId(reader, tag === SPAN_ID ? 'span.span_id' : 'span.parent_span_id', 8);
+/** Passes over a span id; returns where it lies, 0 where it is empty. */
+function idAt(reader: Reader, name: string): number {
+  const length = skipId(reader, name, 8);
+  return length === 0 ? 0 : reader.pos - length;
 }
 
-/** Whether a span of this kind is a request to this service. */
-function isRequest(kind: number): boolean {
-  return kind === SERVER || kind === CONSUMER;
+function roleOf(kind: number): number {
+  if (kind === SERVER || kind === CONSUMER) return REQUEST;
+  return kind === CLIENT || kind === PRODUCER ? CALL : NEITHER;
 }
 
 const EMPTY = new Uint8Array();

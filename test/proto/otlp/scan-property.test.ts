@@ -43,7 +43,7 @@ describe('the columns of random requests equal what a full decode gives', () => 
       { maxLength: 12, size: 'max' },
     );
     fc.assert(
-      fc.property(fc.constantFrom(2n, 5n), attributes, attributes, (kind, before, after) => {
+      fc.property(fc.constantFrom(2n, 3n, 4n, 5n), attributes, attributes, (kind, before, after) => {
         const span = [...before, { number: 6, value: kind }, { number: 5, value: Buffer.from('name') }, ...after];
         const bytes = encodeTree([{ number: 1, value: [{ number: 2, value: [{ number: 2, value: span }] }] }]);
         const columns = scan('traces', bytes) as SpanColumns;
@@ -155,7 +155,15 @@ function spanRows(bytes: Uint8Array, columns: SpanColumns): unknown[] {
     durationNs: columns.durationNs[i],
     operation: text(bytes, columns.operationOffset[i], columns.operationLength[i]),
     method: text(bytes, columns.methodOffset[i], columns.methodLength[i]),
+    spanId: idAt(bytes, columns.spanId[i]),
+    parentId: idAt(bytes, columns.parentId[i]),
+    callee: text(bytes, columns.calleeOffset[i], columns.calleeLength[i]),
+    calleeNamedBy: columns.calleeNamedBy[i],
   }));
+}
+
+function idAt(bytes: Uint8Array, offset = 0): number[] {
+  return offset === 0 ? [] : [...bytes.subarray(offset, offset + 8)];
 }
 
 const GRPC_NAMES =
@@ -172,9 +180,19 @@ function statusOf(value: Decoded): number {
   return /^(\d|1[0-6])$/.test(said) ? Number(said) : NO_STATUS;
 }
 
+/** What names whom a span called, the weightiest last. */
+const CALLEE_KEYS = [
+  /^db\.system(\.name)?$/,
+  /^messaging\.destination\.name$/,
+  /^rpc\.service$/,
+  /^(server\.address|net\.peer\.name)$/,
+  /^peer\.service$/,
+];
+
 /** The last attribute of a meaning counts, whichever generation of the conventions its key belongs to. */
 function spanRow(span: Decoded): unknown {
   const isRequest = span.kind === 2 || span.kind === 5;
+  const isCall = span.kind === 3 || span.kind === 4;
   const row = {
     kind: Math.min(span.kind ?? 0, 255),
     status: Math.min(span.status?.code ?? 0, 255),
@@ -184,13 +202,23 @@ function spanRow(span: Decoded): unknown {
     durationNs: Number(BigInt(span.endTimeUnixNano ?? 0) - BigInt(span.startTimeUnixNano ?? 0)),
     operation: span.name ?? '',
     method: '',
+    spanId: span.spanId ?? [],
+    parentId: span.parentSpanId ?? [],
+    callee: '',
+    calleeNamedBy: 0,
   };
-  for (const { key, value } of isRequest ? span.attributes : []) {
+  for (const { key, value } of isRequest || isCall ? span.attributes : []) {
     const said = value?.stringValue ?? '';
-    if (/^(http\.route|messaging\.destination\.name)$/.test(key) && said !== '') row.operation = said;
-    if (/^http\.(request\.)?method$/.test(key) && said !== '') row.method = said;
     if (/^http\.(response\.)?status_code$/.test(key)) row.httpStatus = statusOf(value);
     if (/^rpc\.((grpc|response)\.)?status_code$/.test(key)) row.rpcStatus = statusOf(value);
+    if (said === '') continue;
+    if (isRequest && /^(http\.route|messaging\.destination\.name)$/.test(key)) row.operation = said;
+    if (isRequest && /^http\.(request\.)?method$/.test(key)) row.method = said;
+    const namedBy = 1 + CALLEE_KEYS.findIndex((pattern) => pattern.test(key));
+    if (isCall && namedBy > 0 && namedBy >= row.calleeNamedBy) {
+      row.callee = said;
+      row.calleeNamedBy = namedBy;
+    }
   }
   return row;
 }

@@ -72,6 +72,29 @@ describe('what a request may look like', () => {
     expect([...columns.isDeployment]).toEqual([0]);
   });
 
+  test('ids that are empty or absent lie nowhere, whatever stands before them', () => {
+    const id = Buffer.alloc(8, 8);
+    const bytes = one(bytesField(1, '\b'.repeat(16)), bytesField(2, ''), { number: 4, value: id });
+    const { spanId, parentId } = scan('traces', bytes) as SpanColumns;
+    expect([spanId[0], parentId[0]]).toEqual([0, bytes.length - 8]);
+    const bare = scan('traces', one(bytesField(5, 'name'))) as SpanColumns;
+    expect([bare.spanId[0], bare.parentId[0]]).toEqual([0, 0]);
+  });
+
+  test('whom a call went to is read of client and producer spans, wherever their kind stands', () => {
+    const attribute = (key: string, text: string) => message(9, bytesField(1, key), message(2, bytesField(1, text)));
+    const calleeOf = (...span: WireField[]) => {
+      const bytes = one(...span);
+      const { calleeOffset, calleeLength } = scan('traces', bytes) as SpanColumns;
+      return bytes.toString('utf8', calleeOffset[0], (calleeOffset[0] as number) + (calleeLength[0] as number));
+    };
+    const both = [attribute('server.address', 'cart.local'), attribute('db.system.name', 'redis')];
+    expect([3, 4].map((kind) => calleeOf(integer(6, kind), ...both))).toEqual(['cart.local', 'cart.local']);
+    expect(calleeOf(...both, integer(6, 3))).toBe('cart.local');
+    expect([1, 2, 5].map((kind) => calleeOf(integer(6, kind), ...both))).toEqual(['', '', '']);
+    expect(calleeOf(integer(6, 3), ...both, integer(6, 2))).toBe('');
+  });
+
   test('a status code of HTTP that no column can hold is none', () => {
     const attribute = message(9, bytesField(1, 'http.response.status_code'), message(2, integer(3, 70_000)));
     const columns = scan('traces', one(integer(6, 2), attribute)) as SpanColumns;
@@ -178,7 +201,14 @@ function takenOrRefused(signal: TelemetrySignal, bytes: Uint8Array): void {
     expect(error).toBeInstanceOf(WireError);
     return;
   }
-  for (const name of ['offset', 'operationOffset', 'methodOffset', 'nameOffset', 'unitOffset'] as const) {
+  for (const name of [
+    'offset',
+    'operationOffset',
+    'methodOffset',
+    'calleeOffset',
+    'nameOffset',
+    'unitOffset',
+  ] as const) {
     const offsets = (columns as unknown as Record<string, Uint32Array | undefined>)[name];
     const lengths = (columns as unknown as Record<string, Uint32Array>)[
       name.replace(/(o|O)ffset/, (o) => `${o[0] === 'o' ? 'l' : 'L'}ength`)
