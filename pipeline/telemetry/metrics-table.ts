@@ -13,6 +13,8 @@ export const METRICS: Readonly<Record<string, string>> = {
   windback_deployment_cached_resources: 'Distinct resources whose tag is cached.',
   windback_health_folded_items_total: 'Items that entered the health deltas, by signal.',
   windback_health_ignored_items_total: 'Items that did not enter the health deltas, by signal and reason.',
+  windback_health_custom_errors_total:
+    'Conditions of custom indicators that could not be told, by indicator, condition (where, bad) and reason.',
   windback_health_deltas_total: 'Health deltas handed on.',
   windback_health_series: 'Series folded since the last flush.',
   windback_health_score: 'Score of a version over a window: 100 is perfect, 50 burns the whole budget.',

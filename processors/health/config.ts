@@ -1,5 +1,32 @@
 import { z } from 'zod';
 import { duration } from '../../pipeline/config/scalars.ts';
+import { conditionProblem } from './cel/condition.ts';
+import { OTHER } from './operations.ts';
+
+const indicator = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z][a-z0-9_]{0,63}$/, 'want lower-case letters, digits and _, a letter first')
+      .describe('What the indicator is called in decisions and policies.'),
+    signal: z.enum(['traces', 'metrics', 'logs']).describe('What it looks at: spans, data points or log records.'),
+    where: z
+      .string()
+      .optional()
+      .describe(
+        'A condition in CEL: the items that count. Without it all do, of spans those of kind server and consumer.',
+      ),
+    bad: z.string().describe('A condition in CEL: the items, of those that count, which are bad.'),
+  })
+  .superRefine((entry, context) => {
+    for (const key of ['where', 'bad'] as const) {
+      const source = entry[key];
+      const message = source === undefined ? undefined : conditionProblem(entry.signal, source);
+      if (message !== undefined) context.addIssue({ code: 'custom', path: [key], message });
+    }
+  });
+
+const CUSTOM_MAX = 20;
 
 export const healthConfig = z.strictObject({
   flush_interval: duration.prefault('1s').describe('How often deltas are handed on.'),
@@ -20,6 +47,17 @@ export const healthConfig = z.strictObject({
     .min(1)
     .default(100_000)
     .describe('Series per flush (slot, instance, operation); what exceeds it is counted and left out.'),
+  custom: z
+    .array(indicator)
+    .max(CUSTOM_MAX)
+    .superRefine((entries, context) => {
+      for (const [i, { name }] of entries.entries()) {
+        const isTaken = name === OTHER || entries.findIndex((entry) => entry.name === name) < i;
+        if (isTaken) context.addIssue({ code: 'custom', path: [i, 'name'], message: 'want a name that is not taken' });
+      }
+    })
+    .default([])
+    .describe('Indicators of your own.'),
 });
 
 export type HealthConfig = z.output<typeof healthConfig>;

@@ -19,3 +19,8 @@ export function slotOf(eventSeconds: number, nowSeconds: number, maxSkewSeconds:
 export function isSkewed(eventSeconds: number, nowSeconds: number, maxSkewSeconds: number): boolean {
   return Math.abs(eventSeconds - nowSeconds) > maxSkewSeconds;
 }
+
+/** No span takes a day: its start was not set, or one of its clocks was wrong. Given in ns. */
+export function isAbsurdDuration(durationNs: number): boolean {
+  return durationNs < 0 || durationNs > ABSURD_SECONDS * 1e9;
+}

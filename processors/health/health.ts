@@ -5,6 +5,7 @@ import { WireError } from '../../proto/wire/reader.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
 import { Accumulator } from './accumulator.ts';
 import type { HealthConfig } from './config.ts';
+import { CustomFolder } from './custom.ts';
 import { foldLogs } from './fold-logs.ts';
 import { MetricsFolder } from './fold-metrics.ts';
 import { foldSpans } from './fold-spans.ts';
@@ -20,6 +21,7 @@ export class HealthFolder implements Component, Consumer {
   readonly #context: Context;
   readonly #accumulator: Accumulator;
   readonly #metrics = new MetricsFolder();
+  readonly #custom: CustomFolder;
   readonly #counts = new Map<string, Count>();
   readonly #deltas: Count;
   #stopTicking: () => void = () => {};
@@ -30,6 +32,7 @@ export class HealthFolder implements Component, Consumer {
     this.#context = context;
     const source = `${context.id}#${Math.floor(context.random() * 0xffff_ffff).toString(16)}`;
     this.#accumulator = new Accumulator(source, config.max_operations, config.max_series);
+    this.#custom = new CustomFolder(config.custom, context.meter, context.id);
     this.#deltas = context.meter.counter('windback_health_deltas_total', { processor: context.id });
     context.meter.observe('windback_health_series', { processor: context.id }, () => this.#accumulator.seriesCount);
   }
@@ -63,6 +66,7 @@ export class HealthFolder implements Component, Consumer {
       if (batch.signal === 'traces') foldSpans(batch, this.#accumulator, policy, tally);
       else if (batch.signal === 'logs') foldLogs(batch, this.#accumulator, policy, tally);
       else this.#metrics.fold(batch, this.#accumulator, policy, tally);
+      this.#custom.fold(batch, this.#accumulator, policy, tally);
     } catch (thrown) {
       // The request is sound down to its items; what lies deeper is only read here. It has been passed on already.
       if (!(thrown instanceof WireError)) throw thrown;
