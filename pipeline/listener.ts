@@ -43,6 +43,7 @@ function format(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function isLoopback(address: string): boolean {
+/** Whether an address, as a socket tells it, is reached from this machine only. */
+export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.');
 }

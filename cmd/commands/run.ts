@@ -1,5 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { LoadedConfig } from '../../pipeline/config/loaded.ts';
+import type { Logger } from '../../pipeline/telemetry/logger.ts';
 import type { Command, Io } from '../command.ts';
 import { CONFIG_OPTIONS, loadFrom } from '../config-options.ts';
 import { listeners } from '../listeners.ts';
@@ -65,23 +66,29 @@ interface Engine {
 
 /** The service and the operator's endpoints beside it. */
 async function createEngine(loaded: LoadedConfig): Promise<Engine> {
-  const [{ Service }, { SystemClock }, { createLogger }, { Meter }, { METRICS }, admin] = await Promise.all([
-    import('../../pipeline/service.ts'),
-    import('../../pipeline/clock.ts'),
-    import('../../pipeline/telemetry/logger.ts'),
-    import('../../pipeline/telemetry/meter.ts'),
-    import('../../pipeline/telemetry/metrics-table.ts'),
-    import('../../pipeline/telemetry/admin.ts'),
-  ]);
+  const [{ Service }, { SystemClock }, { createLogger }, { Meter }, { METRICS }, { Router }, admin] = await Promise.all(
+    [
+      import('../../pipeline/service.ts'),
+      import('../../pipeline/clock.ts'),
+      import('../../pipeline/telemetry/logger.ts'),
+      import('../../pipeline/telemetry/meter.ts'),
+      import('../../pipeline/telemetry/metrics-table.ts'),
+      import('../../pipeline/routes.ts'),
+      import('../../pipeline/telemetry/admin.ts'),
+    ],
+  );
   const meter = new Meter(METRICS);
   const logger = createLogger(loaded.service.logLevel);
   const clock = new SystemClock((thrown) => logger.error({ err: thrown }, 'a periodic task failed; please report it'));
-  const service = new Service(loaded, { clock, random: Math.random, logger, meter });
+  const router = new Router();
+  const storages = await openStored(loaded, logger);
+  const service = new Service(loaded, { clock, random: Math.random, logger, meter, router, ...storages });
   const view = { meter, state: () => service.state };
+  const api = { router, token: loaded.service.adminToken };
   const { metrics, healthCheck, shutdownTimeoutMs } = loaded.service;
   const servers = [
     healthCheck && new admin.AdminServer(healthCheck, 'extensions.health_check.endpoint', admin.healthPages(view)),
-    metrics && new admin.AdminServer(metrics, 'service.telemetry.metrics.endpoint', admin.metricsPages(view)),
+    metrics && new admin.AdminServer(metrics, 'service.telemetry.metrics.endpoint', admin.metricsPages(view), api),
   ].filter((server) => server !== undefined);
   return {
     isStopping: false,
@@ -94,11 +101,19 @@ async function createEngine(loaded: LoadedConfig): Promise<Engine> {
       const done = async () => {
         const isClean = await service.stop();
         await Promise.all(servers.map((server) => server.stop()));
+        storages?.storages.close();
         return isClean;
       };
       return Promise.race([done(), late]);
     },
   };
+}
+
+/** The storage that the configuration asks for; nothing, where it asks for none. */
+async function openStored({ service: { fileStorage } }: LoadedConfig, logger: Logger) {
+  if (fileStorage === undefined) return undefined;
+  const { openStorages } = await import('../../pipeline/sqlite-storage.ts');
+  return { storages: await openStorages(fileStorage, logger) };
 }
 
 function announce(loaded: LoadedConfig, io: Io): void {

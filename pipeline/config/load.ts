@@ -4,12 +4,13 @@ import type { z } from 'zod';
 import { check } from './check.ts';
 import { type Components, checkComponents } from './components.ts';
 import { expand } from './expand.ts';
+import { type FileStorageConfig, fileStorageConfig } from './file-storage.ts';
 import type { LoadedConfig, PipelineConfig, ServiceSettings } from './loaded.ts';
 import { type Located, find } from './located.ts';
 import { checkPipelines } from './pipelines.ts';
 import { ConfigError, type Problem, sortProblems } from './report.ts';
 import type { Endpoint } from './scalars.ts';
-import { EXTENSIONS, type Section, healthCheckConfig, rootConfig, serviceConfig } from './schema.ts';
+import { EXTENSIONS, ID, type Section, healthCheckConfig, rootConfig, serviceConfig } from './schema.ts';
 import { type SourcesInput, readSources } from './sources.ts';
 import { suggestion } from './suggest.ts';
 
@@ -37,6 +38,7 @@ export function loadConfig(input: SourcesInput, table: ComponentTable): LoadedCo
   };
   const pipelines = checkPipelines(root, referable, problems);
   checkExtensionRefs(root, extensions.ids, problems);
+  checkFileStorage(root, extensions.ids, problems);
   const wirable = {
     receivers: receivers.configured,
     processors: configuredProcessors,
@@ -94,6 +96,15 @@ function checkExtensionRefs(root: Located, ids: ReadonlySet<string>, problems: P
   }
 }
 
+function checkFileStorage(root: Located, ids: ReadonlySet<string>, problems: Problem[]): void {
+  const [kept, ...more] = [...ids].filter((id) => ID.exec(id)?.groups?.type === 'file_storage');
+  for (const id of more) {
+    const at = find(root, ['extensions', id]).keyAt;
+    const todo = `keep one of them: all components share ${kept}`;
+    problems.push({ at, path: `extensions.${id}`, what: 'a second file_storage', todo });
+  }
+}
+
 function unused(root: Located, sections: Sections, pipelines: readonly PipelineConfig[]): Problem[] {
   const used = { receivers: new Set<string>(), processors: new Set<string>(), exporters: new Set<string>() };
   for (const { receivers, processors, exporters } of pipelines) {
@@ -124,15 +135,20 @@ function ignored(root: Located, extensions: Sections['extensions']): Problem[] {
 }
 
 function serviceSettings(service: z.output<typeof serviceConfig>, extensions: Sections['extensions']): ServiceSettings {
-  const { logs, metrics } = service.telemetry;
-  const configured = [...extensions.configured.values()].find(({ factory }) => factory.config === healthCheckConfig);
-  const healthCheck = (configured?.config ?? healthCheckConfig.parse({})) as z.output<typeof healthCheckConfig>;
+  const { logs, metrics, admin } = service.telemetry;
+  const extension = (schema: z.ZodType): unknown =>
+    [...extensions.configured.values()].find(({ factory }) => factory.config === schema)?.config;
+  const healthCheck = (extension(healthCheckConfig) ?? healthCheckConfig.parse({})) as z.output<
+    typeof healthCheckConfig
+  >;
   const reader: Endpoint | undefined = metrics.readers?.[0]?.pull.exporter.prometheus;
   const endpoint =
     reader === undefined ? (metrics.address ?? metrics.endpoint) : { host: reader.host, port: reader.port };
   return {
     logLevel: logs.level,
     metrics: metrics.level === 'none' ? undefined : endpoint,
+    adminToken: admin.token,
+    fileStorage: extension(fileStorageConfig) as FileStorageConfig | undefined,
     healthCheck: healthCheck.enabled ? healthCheck.endpoint : undefined,
     shutdownTimeoutMs: service.shutdown_timeout,
   };

@@ -2,6 +2,7 @@
 import type { Signal } from '../batch.ts';
 import type { ExporterFactory, ProcessorFactory, ReceiverFactory } from '../component.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
+import type { FileStorageConfig } from './file-storage.ts';
 import type { Position, Problem } from './report.ts';
 import type { Endpoint } from './scalars.ts';
 
@@ -42,6 +43,10 @@ export interface ServiceSettings {
   readonly logLevel: LogLevel;
   /** Where `/metrics` is served; undefined: nowhere (`metrics: {level: none}`). */
   readonly metrics: Endpoint | undefined;
+  /** What requests that change something must carry. A secret. */
+  readonly adminToken: string | undefined;
+  /** Where components remember; undefined: nowhere. */
+  readonly fileStorage: FileStorageConfig | undefined;
   /** Where `/livez` and `/readyz` are served; undefined: nowhere (`health_check: {enabled: false}`). */
   readonly healthCheck: Endpoint | undefined;
   /** How long stopping may take, in milliseconds. */

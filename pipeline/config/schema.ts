@@ -1,6 +1,7 @@
 /** The parts of a configuration that are the same whatever components exist. */
 import { z } from 'zod';
 import type { Signal } from '../batch.ts';
+import { fileStorageConfig } from './file-storage.ts';
 import { duration, endpoint } from './scalars.ts';
 
 export const SIGNALS = ['traces', 'metrics', 'logs', 'health', 'decisions'] as const satisfies readonly Signal[];
@@ -29,6 +30,7 @@ const ignoredConfig = z.looseObject({}).describe('Accepted, without effect.');
 /** Extensions of the Collector that a configuration may name. Those that are `ignored` do nothing here. */
 export const EXTENSIONS: Readonly<Record<string, { readonly config: z.ZodType; readonly isIgnored: boolean }>> = {
   health_check: { config: healthCheckConfig, isIgnored: false },
+  file_storage: { config: fileStorageConfig, isIgnored: false },
   pprof: { config: ignoredConfig, isIgnored: true },
   zpages: { config: ignoredConfig, isIgnored: true },
 };
@@ -59,7 +61,7 @@ const telemetryConfig = z.strictObject({
       level: z
         .enum(['none', 'basic', 'normal', 'detailed'])
         .default('normal')
-        .describe('`none` serves no metrics; the other levels are the same.'),
+        .describe('`none` serves no metrics and no API; the other levels are the same.'),
       endpoint: endpoint
         .prefault('localhost:8888')
         .describe('Where /metrics is served, in the Prometheus text format.'),
@@ -72,6 +74,19 @@ const telemetryConfig = z.strictObject({
     })
     .prefault({})
     .describe("Windback's own metrics."),
+  admin: z
+    .strictObject({
+      token: z
+        .string()
+        .min(16, 'want at least 16 characters')
+        .meta({ secret: true })
+        .optional()
+        .describe(
+          'What a request that changes something must carry (Authorization: Bearer). Without it such requests are taken on loopback addresses only.',
+        ),
+    })
+    .prefault({})
+    .describe("The operator's API, served where the metrics are."),
 });
 
 const ids = z.array(z.string());

@@ -1,8 +1,11 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Endpoint } from '../config/scalars.ts';
 import { PipelineError } from '../errors.ts';
+import { isLoopback } from '../listener.ts';
+import type { Router } from '../routes.ts';
 import type { ServiceState } from '../service.ts';
+import { answerApi } from './api.ts';
 import type { Meter } from './meter.ts';
 import { observeProcess } from './process.ts';
 
@@ -12,18 +15,31 @@ export interface AdminView {
   readonly state: () => ServiceState;
 }
 
+/** The operator's API beside the pages. */
+export interface Api {
+  readonly router: Router;
+  /** What requests that change something must carry, if configured. */
+  readonly token: string | undefined;
+}
+
+/** How many clients may be connected at once: a scraper, a few people, and no more memory than that takes. */
+const MAX_CONNECTIONS = 100;
+
 /** A small HTTP server of answers that are made when asked for. */
 export class AdminServer {
   readonly #server: Server;
   readonly #endpoint: Endpoint;
   readonly #key: string;
+  #isLoopback = false;
 
   /** `key` is the configuration key that sets the endpoint, for the error when it is taken. */
-  constructor(endpoint: Endpoint, key: string, pages: Readonly<Record<string, Page>>) {
+  constructor(endpoint: Endpoint, key: string, pages: Readonly<Record<string, Page>>, api?: Api) {
     this.#endpoint = endpoint;
     this.#key = key;
-    this.#server = createServer(listener(pages));
+    this.#server = createServer(this.#listener(pages, api));
     this.#server.headersTimeout = 5_000;
+    this.#server.requestTimeout = 10_000;
+    this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
   start(): Promise<void> {
@@ -33,7 +49,10 @@ export class AdminServer {
         const code = error.code === 'EADDRINUSE' ? 'port_in_use' : 'cannot_listen';
         reject(new PipelineError(code, `${host}:${port} (${this.#key})`, { cause: error }));
       });
-      this.#server.listen(port, host, resolve);
+      this.#server.listen(port, host, () => {
+        this.#isLoopback = isLoopback((this.#server.address() as AddressInfo).address);
+        resolve();
+      });
     });
   }
 
@@ -47,6 +66,21 @@ export class AdminServer {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
     });
+  }
+
+  #listener(pages: Readonly<Record<string, Page>>, api: Api | undefined): RequestListener {
+    return (request, response) => {
+      // Not `new URL`: it throws on some of what a client may send, such as `//`.
+      const [path = '/'] = (request.url ?? '/').split('?');
+      const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+      if (page !== undefined) return show(page, response);
+      if (api !== undefined && path.startsWith('/api/')) {
+        const access = { isLoopback: this.#isLoopback, token: api.token };
+        return void answerApi(request, response, path, api.router, access);
+      }
+      const known = [...Object.keys(pages), ...(api?.router.paths ?? [])];
+      response.writeHead(404, { 'content-type': 'text/plain' }).end(`not found; there is ${known.join(', ')}\n`);
+    };
   }
 }
 
@@ -80,20 +114,9 @@ export function healthPages({ state }: AdminView): Record<string, Page> {
   };
 }
 
-function listener(pages: Readonly<Record<string, Page>>): RequestListener {
-  return (request, response) => {
-    // Not `new URL`: it throws on some of what a client may send, such as `//`.
-    const [path = '/'] = (request.url ?? '/').split('?');
-    const page = pages[path];
-    if (page === undefined) {
-      response
-        .writeHead(404, { 'content-type': 'text/plain' })
-        .end(`not found; there is ${Object.keys(pages).join(', ')}\n`);
-      return;
-    }
-    page.answer().then(
-      ({ status, body }) => response.writeHead(status, { 'content-type': page.contentType }).end(body),
-      (error: unknown) => response.writeHead(500, { 'content-type': 'text/plain' }).end(`${String(error)}\n`),
-    );
-  };
+function show({ contentType, answer }: Page, response: ServerResponse): void {
+  answer().then(
+    ({ status, body }) => response.writeHead(status, { 'content-type': contentType }).end(body),
+    (error: unknown) => response.writeHead(500, { 'content-type': 'text/plain' }).end(`${String(error)}\n`),
+  );
 }

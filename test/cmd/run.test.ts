@@ -1,4 +1,7 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../cmd/main.ts';
@@ -70,6 +73,29 @@ describe('run', () => {
     expect((await fetch(`http://localhost:${health}/livez`)).status).toBe(200);
     child.kill('SIGINT');
     expect(await closed).toBe(0);
+  });
+
+  it('remembers where it is told to, for itself alone, and lets go of it when it stops', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'windback-state-'));
+    cleanups.push(() => rmSync(folder, { recursive: true }));
+    const remembering = async () => {
+      const { sets } = await ports();
+      return run(...sets, `extensions.file_storage.directory=${folder}`, 'extensions.file_storage.timeout=0ms');
+    };
+    const first = await remembering();
+    await first.ready;
+    expect(existsSync(join(folder, 'windback.db'))).toBe(true);
+    const second = await remembering();
+    expect(await second.closed).toBe(1);
+    expect(second.stderr()).toContain('error: the stored state is in use by another process: ');
+    expect(second.stderr()).toContain('its own directory of file_storage');
+    first.child.kill('SIGTERM');
+    expect(await first.closed).toBe(0);
+    const third = await remembering();
+    await third.ready;
+    third.child.kill('SIGKILL');
+    await third.closed;
+    await (await remembering()).ready;
   });
 
   it('names a port that is taken, and the key to change', async () => {

@@ -43,6 +43,8 @@ service:
     expect(loaded.service).toEqual({
       logLevel: 'debug',
       metrics: { host: '0.0.0.0', port: 9999 },
+      adminToken: undefined,
+      fileStorage: undefined,
       healthCheck: { host: 'localhost', port: 13133 },
       shutdownTimeoutMs: 90_000,
     });
@@ -53,6 +55,30 @@ service:
     expect(load(GOOD).receivers.get('otlp')?.config).toMatchObject({
       protocols: { grpc: { endpoint: { host: 'localhost', port: 4317 } } },
     });
+  });
+
+  it('tells where components remember, as a Collector user configures it', () => {
+    const storage = (text: string) => load(`${GOOD}  extensions: [file_storage]\nextensions: {file_storage: ${text}}`);
+    expect(storage('').service.fileStorage).toMatchObject({
+      directory: './windback-state',
+      fsync: true,
+      timeout: 1000,
+    });
+    const all = '{directory: /x, timeout: 5s, fsync: false, recreate: true, compaction: {on_start: true}}';
+    expect(storage(all).service.fileStorage).toMatchObject({ directory: '/x', timeout: 5000, recreate: true });
+    expect(storage('').warnings).toEqual([]);
+  });
+
+  it('has one place to remember, and a token that is worth it', () => {
+    expect(problems(`${GOOD}extensions: {file_storage: , file_storage/b: }`)).toEqual([
+      'config.yaml:10:30: extensions.file_storage/b: a second file_storage; keep one of them: all components share file_storage',
+    ]);
+    expect(problems(`${GOOD}extensions: {file_storage: {directory_permissions: 0750}}`)).toEqual([
+      expect.stringContaining('directory_permissions: 750 is not valid; want text: put it in quotes'),
+    ]);
+    expect(problems(`${GOOD}  telemetry: {admin: {token: too-short}}`)).toEqual([
+      'config.yaml:10:30: service.telemetry.admin.token: the value is not valid; want at least 16 characters',
+    ]);
   });
 
   it('warns of what nobody uses and of what has no effect', () => {

@@ -14,7 +14,8 @@ const YAML = GOOD.replace(
 );
 
 it('prints the effective configuration with defaults and without secrets', () => {
-  const text = printConfig(load(YAML, { env: { PASSWORD: 'hunter2' } }), { defaults: true });
+  const sets = ['service.telemetry.admin.token=hunter2-hunter2-hunter2'];
+  const text = printConfig(load(YAML, { env: { PASSWORD: 'hunter2' }, sets }), { defaults: true });
   expect(text).not.toContain('hunter2');
   expect(parse(text)).toEqual({
     receivers: { otlp: { protocols: { grpc: { endpoint: 'localhost:4317' } }, max_request_size: '4MiB' } },
@@ -31,7 +32,11 @@ it('prints the effective configuration with defaults and without secrets', () =>
     },
     service: {
       extensions: [],
-      telemetry: { logs: { level: 'info' }, metrics: { level: 'normal', endpoint: 'localhost:8888' } },
+      telemetry: {
+        logs: { level: 'info' },
+        metrics: { level: 'normal', endpoint: 'localhost:8888' },
+        admin: { token: '[REDACTED]' },
+      },
       shutdown_timeout: '15s',
       pipelines: { traces: { receivers: ['otlp'], processors: [], exporters: ['debug'] } },
     },
