@@ -1,6 +1,11 @@
 /** The part a version plays in a rollout. */
 export type Role = 'baseline' | 'candidate';
 
+interface Known {
+  readonly baseline: string;
+  readonly candidates: readonly string[];
+}
+
 /**
  * What this process knows of the rollouts under way: written by whoever learns of one (a deployment event at the
  * tagger, a new version at the judge), read by the tagger for `deployment.role`. Bounded by `limit` service keys.
@@ -8,7 +13,9 @@ export type Role = 'baseline' | 'candidate';
 export class Roles {
   /** Grows with every change, so that readers know when what they cached is stale. */
   epoch = 0;
-  readonly #rollouts = new Map<string, { baseline: string; candidate: string }>();
+  /** Rollouts that were not taken down because there are too many. */
+  overflowed = 0;
+  readonly #services = new Map<string, Known>();
   readonly #limit: number;
 
   constructor(limit = 10_000) {
@@ -17,21 +24,39 @@ export class Roles {
 
   /** Records that `candidate` is rolling out against `baseline`; `''` where the baseline is not known. */
   begin(serviceKey: string, baseline: string, candidate: string): void {
-    const known = this.#rollouts.get(serviceKey);
-    if (known?.baseline === baseline && known.candidate === candidate) return;
-    if (known === undefined && this.#rollouts.size >= this.#limit) return;
-    this.#rollouts.set(serviceKey, { baseline, candidate });
+    const known = this.#services.get(serviceKey);
+    const others = known?.baseline === baseline ? known.candidates : [];
+    if (others.includes(candidate)) return;
+    this.set(serviceKey, baseline, [...others.slice(-MAX_OTHERS), candidate]);
+  }
+
+  /** Records all candidates of a service at once; none ends its rollouts. */
+  set(serviceKey: string, baseline: string, candidates: readonly string[]): void {
+    if (candidates.length === 0) {
+      if (this.#services.delete(serviceKey)) this.epoch++;
+      return;
+    }
+    const known = this.#services.get(serviceKey);
+    if (known?.baseline === baseline && known.candidates.join('\n') === candidates.join('\n')) return;
+    if (known === undefined && this.#services.size >= this.#limit) {
+      this.overflowed++;
+      return;
+    }
+    this.#services.set(serviceKey, { baseline, candidates });
     this.epoch++;
   }
 
   end(serviceKey: string): void {
-    if (this.#rollouts.delete(serviceKey)) this.epoch++;
+    this.set(serviceKey, '', []);
   }
 
   of(serviceKey: string, version: string): Role | undefined {
-    const rollout = this.#rollouts.get(serviceKey);
-    if (rollout === undefined) return undefined;
-    if (rollout.candidate === version) return 'candidate';
-    return rollout.baseline === version ? 'baseline' : undefined;
+    const known = this.#services.get(serviceKey);
+    if (known === undefined) return undefined;
+    if (known.candidates.includes(version)) return 'candidate';
+    return known.baseline === version ? 'baseline' : undefined;
   }
 }
+
+/** Candidates that an announcement leaves beside the new one. */
+const MAX_OTHERS = 15;

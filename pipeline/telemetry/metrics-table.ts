@@ -17,12 +17,16 @@ export const METRICS: Readonly<Record<string, string>> = {
     'Conditions of custom indicators that could not be told, by indicator, condition (where, bad) and reason.',
   windback_health_deltas_total: 'Health deltas handed on.',
   windback_health_series: 'Series folded since the last flush.',
+  windback_health_pending_calls: 'Calls that wait for the end of the request that made them.',
+  windback_health_dropped_calls_total: 'Calls that were not joined to a request, by reason.',
   windback_health_score: 'Score of a version over a window: 100 is perfect, 50 burns the whole budget.',
   windback_verdict_late_events_total:
     'Events that came after the block of their time was judged; they count in windows only.',
   windback_verdict_cohorts: 'Cohorts with open windows.',
   windback_verdict_rollouts: 'Rollouts under way.',
   windback_verdict_decisions_total: 'Decisions taken, by kind.',
+  windback_verdict_recoveries_total:
+    'What became of services after a rollback, by outcome: recovered or not_recovered.',
   windback_verdict_overflow_total:
     'Versions, operations or instances folded into overflow because a limit was reached, by limit.',
   windback_exporter_sent_items_total: 'Items delivered to the destination.',

@@ -1,8 +1,27 @@
 import type { Pair } from '../../proto/windback/decision.ts';
+import type { SeriesKind } from '../../proto/windback/health.ts';
 import type { VersionBlock } from './block.ts';
-import type { IndicatorName, VerdictConfig } from './config.ts';
+import { customName, type IndicatorsConfig, termsOf } from './config-indicators.ts';
+import { Groups } from './groups.ts';
 import { score } from './score.ts';
 import { SlidingPair, WINDOW_NAMES, type WindowName } from './windows.ts';
+
+/** When an instance was seen. */
+export interface Lifetime {
+  first: number;
+  last: number;
+}
+
+/** What a `Cohort` keeps. */
+export interface CohortState {
+  readonly version: string;
+  readonly slots: readonly [first: number, last: number, at: number];
+  readonly requests: number;
+  readonly sendsSpans: boolean;
+  readonly instances: readonly (readonly [string, number, number])[];
+  readonly groups: ReturnType<Groups['save']>;
+  readonly windows: readonly (readonly [string, unknown])[];
+}
 
 /** One version of one service: when and where it was seen, and its windows. */
 export class Cohort {
@@ -12,44 +31,65 @@ export class Cohort {
   requests = 0;
   /** Where a cohort sends spans, its request metrics say the same again and are left out. */
   sendsSpans = false;
-  /** First slot of each instance. */
-  readonly instances = new Map<string, number>();
-  readonly #windows = new Map<IndicatorName, SlidingPair>();
+  readonly instances = new Map<string, Lifetime>();
+  readonly groups: Groups;
+  readonly #windows = new Map<string, SlidingPair>();
+  readonly #maxInstances: number;
   /** The newest slot inside the windows: before the first block is judged, none. */
   #at = 0;
 
-  constructor(version: string, slot: number) {
+  constructor(version: string, slot: number, maxInstances: number) {
     this.version = version;
     this.firstSlot = slot;
     this.lastSlot = slot;
+    this.#maxInstances = maxInstances;
+    this.groups = new Groups(maxInstances);
   }
 
   /** Takes in a block that is about to be judged, and moves the windows on to its last slot. */
-  absorb(block: VersionBlock, lastSlot: number, maxInstances: number): void {
-    if (block.hasSpans) this.sendsSpans = true;
-    block.countsMetrics = !this.sendsSpans;
-    this.requests += block.requestCount;
-    for (const [instance, slot] of block.instances) this.see(slot, instance, maxInstances);
-    this.lastSlot = Math.max(this.lastSlot, block.lastSlot);
+  absorb(block: VersionBlock, lastSlot: number): void {
+    if (block.has('span')) this.sendsSpans = true;
+    this.requests += block.total(this.requestKind).all;
+    for (const [instance, { first, last }] of block.seen) this.see(instance, first, last);
+    this.groups.join(block.seen.keys());
     this.advance(lastSlot);
-    for (const [slot, { all, bad }] of block.requestSlots) this.count('errors', slot, all, bad);
-    for (const [slot, { all, bad }] of block.logSlots) this.count('log_errors', slot, all, bad);
+    for (const [slot, { all, bad }] of block.slots.get(this.requestKind) ?? []) this.count('errors', slot, all, bad);
+    for (const [slot, { all, bad }] of block.slots.get('log') ?? []) this.count('log_errors', slot, all, bad);
   }
 
-  see(slot: number, instance: string, maxInstances: number): void {
-    this.firstSlot = Math.min(this.firstSlot, slot);
-    this.lastSlot = Math.max(this.lastSlot, slot);
-    const first = this.instances.get(instance);
-    if (first === undefined ? this.instances.size < maxInstances : slot < first) this.instances.set(instance, slot);
+  get requestKind(): Extract<SeriesKind, 'span' | 'metric'> {
+    return this.sendsSpans ? 'span' : 'metric';
+  }
+
+  see(instance: string, first: number, last: number): void {
+    this.firstSlot = Math.min(this.firstSlot, first);
+    this.lastSlot = Math.max(this.lastSlot, last);
+    const known = this.instances.get(instance);
+    if (known === undefined) {
+      if (this.instances.size < this.#maxInstances) this.instances.set(instance, { first, last });
+      return;
+    }
+    known.first = Math.min(known.first, first);
+    known.last = Math.max(known.last, last);
+  }
+
+  /** Forgets instances that have been silent since before `slot`, so that new ones have room. */
+  forgetInstances(slot: number): void {
+    for (const [instance, { last }] of this.instances) {
+      if (last >= slot) continue;
+      this.instances.delete(instance);
+      this.groups.leave(instance);
+    }
   }
 
   /** Whether an instance has been at work for `warmUpSlots` when `slot` begins. One beyond the limit counts as warm. */
   isWarm(instance: string, slot: number, warmUpSlots: number): boolean {
-    return slot >= (this.instances.get(instance) ?? Number.NEGATIVE_INFINITY) + warmUpSlots;
+    return slot >= (this.instances.get(instance)?.first ?? Number.NEGATIVE_INFINITY) + warmUpSlots;
   }
 
   /** Adds to an indicator's windows; false where the slot is out of their reach. */
-  count(indicator: IndicatorName, slot: number, all: number, bad: number): boolean {
+  count(indicator: string, slot: number, all: number, bad: number): boolean {
+    if (all === 0) return true;
     let window = this.#windows.get(indicator);
     if (window === undefined) {
       window = new SlidingPair(this.#at);
@@ -64,18 +104,58 @@ export class Cohort {
     for (const window of this.#windows.values()) window.advance(to);
   }
 
-  pair(indicator: IndicatorName, window: WindowName): Pair {
+  windows(indicator: string): SlidingPair | undefined {
+    return this.#windows.get(indicator);
+  }
+
+  pair(indicator: string, window: WindowName): Pair {
     return this.#windows.get(indicator)?.get(window) ?? { all: 0, bad: 0 };
   }
 
   /** The score by window name, rounded to a tenth; null where the window saw nothing. */
-  scores(config: VerdictConfig['indicators']): Record<WindowName, number | null> {
+  scores(config: IndicatorsConfig): Record<WindowName, number | null> {
     const scores = {} as Record<WindowName, number | null>;
+    const terms = termsByName([...this.#windows.keys()], config);
     for (const window of WINDOW_NAMES) {
       const pairs = new Map([...this.#windows].map(([indicator, pair]) => [indicator, pair.get(window)] as const));
-      const value = score(pairs, config);
+      const value = score(pairs, terms);
       scores[window] = value === null ? null : Math.round(value * 10) / 10;
     }
     return scores;
   }
+
+  save(): CohortState {
+    return {
+      version: this.version,
+      slots: [this.firstSlot, this.lastSlot, this.#at],
+      requests: this.requests,
+      sendsSpans: this.sendsSpans,
+      instances: [...this.instances].map(([name, { first, last }]) => [name, first, last] as const),
+      groups: this.groups.save(),
+      windows: [...this.#windows].map(([indicator, pair]) => [indicator, pair.save()] as const),
+    };
+  }
+
+  static restore(state: CohortState, maxInstances: number): Cohort {
+    const [first, last, at] = state.slots;
+    const cohort = new Cohort(state.version, first, maxInstances);
+    cohort.lastSlot = last;
+    cohort.#at = at;
+    cohort.requests = state.requests;
+    cohort.sendsSpans = state.sendsSpans;
+    for (const [name, from, to] of state.instances) cohort.instances.set(name, { first: from, last: to });
+    cohort.groups.restore(state.groups);
+    for (const [indicator, saved] of state.windows) cohort.#windows.set(indicator, SlidingPair.restore(saved));
+    return cohort;
+  }
+}
+
+function termsByName(
+  indicators: readonly string[],
+  config: IndicatorsConfig,
+): Record<string, ReturnType<typeof termsOf>> {
+  const known = indicators.filter(
+    (name) => customName(name) === undefined || config.custom[customName(name) as string],
+  );
+  return Object.fromEntries(known.map((name) => [name, termsOf(config, name)]));
 }

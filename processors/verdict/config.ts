@@ -1,39 +1,6 @@
 import { z } from 'zod';
 import { duration } from '../../pipeline/config/scalars.ts';
-
-/** Every indicator the judge knows, with its share of the false-rollback rate and of the score. Shares add up to 1. */
-export const INDICATOR_DEFAULTS = {
-  errors: { weight: 0.3, objective: 0.995 },
-  slow_p50: { weight: 0.1, objective: 0.5 },
-  slow_p90: { weight: 0.15, objective: 0.9 },
-  slow_p99: { weight: 0.1, objective: 0.99 },
-  log_errors: { weight: 0.1, objective: 0.99 },
-  silence: { weight: 0.25, objective: 0.9 },
-} as const;
-
-export type IndicatorName = keyof typeof INDICATOR_DEFAULTS;
-
-export const INDICATORS = Object.keys(INDICATOR_DEFAULTS) as IndicatorName[];
-
-const indicator = (name: IndicatorName) =>
-  z
-    .strictObject({
-      enabled: z.boolean().default(true).describe('Whether it is computed at all.'),
-      gating: z.boolean().default(true).describe('Whether it may decide a rollback, or is only reported.'),
-      weight: z
-        .number()
-        .positive()
-        .max(1)
-        .default(INDICATOR_DEFAULTS[name].weight)
-        .describe('Its share of false_rollback_rate (weighted Bonferroni) and of the score.'),
-      objective: z
-        .number()
-        .min(0)
-        .max(0.999999)
-        .default(INDICATOR_DEFAULTS[name].objective)
-        .describe('The share of good events that the score is measured against.'),
-    })
-    .prefault({});
+import { indicatorNames, indicatorsConfig, termsOf } from './config-indicators.ts';
 
 export const verdictConfig = z
   .strictObject({
@@ -52,9 +19,14 @@ export const verdictConfig = z
       .default(0.25)
       .describe('How much worse the candidate may be, as a share of the baseline: 0.25 is a quarter more bad events.'),
     block: duration
-      .prefault('10s')
+      .prefault('5s')
       .describe(
         'The stretch of event time that evidence is computed on. Bursts shorter than a block cannot deceive it.',
+      ),
+    incident: duration
+      .prefault('60s')
+      .describe(
+        'How long an incident of a host may last without being taken for the fault of the version: evidence must survive leaving out its best stretch of this length.',
       ),
     lateness: duration
       .prefault('5s')
@@ -72,43 +44,21 @@ export const verdictConfig = z
       .describe(
         'How long a service is watched at first before its baseline is chosen: by a deployment event, else the version with most requests.',
       ),
-    latency: z
+    indicators: indicatorsConfig,
+    baseline: z
       .strictObject({
-        margin: z
-          .number()
-          .min(0)
-          .default(0.25)
-          .describe('A request is slow above the quantile of the baseline times 1 + this, if the floor says so too.'),
-        floor: duration
-          .prefault('10ms')
-          .describe('A request is not slow unless it takes this much longer than the quantile.'),
+        version: z
+          .string()
+          .min(1)
+          .optional()
+          .describe('The version that candidates are compared with, of every service, while it sends telemetry.'),
+        services: z
+          .record(z.string(), z.string().min(1))
+          .default({})
+          .describe('The same by service key or service name; `checkout: 1.4.1`.'),
       })
       .prefault({})
-      .describe('When a request is slow.'),
-    silence: z
-      .strictObject({
-        share: z
-          .number()
-          .positive()
-          .max(0.9)
-          .default(0.3)
-          .describe(
-            'The share of its fair part of the requests that a sound candidate gets at least. Real balancing is uneven.',
-          ),
-      })
-      .prefault({})
-      .describe('When a candidate is silent.'),
-    indicators: z
-      .strictObject({
-        errors: indicator('errors').describe('Failed requests of requests.'),
-        slow_p50: indicator('slow_p50').describe("Requests above the baseline's median."),
-        slow_p90: indicator('slow_p90').describe("Requests above the baseline's 90th percentile."),
-        slow_p99: indicator('slow_p99').describe("Requests above the baseline's 99th percentile."),
-        log_errors: indicator('log_errors').describe('Log records of severity ERROR and above, of log records.'),
-        silence: indicator('silence').describe('Requests that should have reached the candidate and did not.'),
-      })
-      .prefault({})
-      .describe('Switches, weights and objectives of the indicators.'),
+      .describe('Which version is the baseline, where it should not be found out.'),
     hold: z
       .strictObject({
         at: z
@@ -145,17 +95,42 @@ export const verdictConfig = z
     end_after: duration
       .prefault('10m')
       .describe('A rollout ends when the candidate, or the baseline, has sent nothing for this long.'),
+    inconclusive_after: duration
+      .prefault('1h')
+      .describe('A rollout that is neither promoted nor rolled back by then is held as inconclusive, with the reason.'),
+    recovery: z
+      .strictObject({
+        within: duration
+          .prefault('10m')
+          .describe(
+            'After a rollback: how long the service has to come back to health before it counts as not recovered.',
+          ),
+        cool_down: duration
+          .prefault('30m')
+          .describe('After a rollback: how long a further rollout of the same version is not judged anew, but held.'),
+      })
+      .prefault({})
+      .describe('What is watched after a rollback.'),
     max_versions: z
       .int()
       .min(2)
       .default(32)
       .describe('Versions remembered per service key; the oldest silent one makes room.'),
+    max_candidates: z.int().min(1).max(16).default(4).describe('Candidates judged at once per service key.'),
     max_instances: z.int().min(2).default(1000).describe('Instances told apart per version.'),
     max_services: z
       .int()
       .min(1)
       .default(10_000)
       .describe('Service keys judged; further ones are counted and left alone.'),
+    state: z
+      .strictObject({
+        save_interval: duration
+          .prefault('10s')
+          .describe('How often the state is saved, where an extension keeps it (`file_storage`).'),
+      })
+      .prefault({})
+      .describe('What survives a restart.'),
     source: z.string().min(1).default('windback').describe('The `source` of the events: who decided.'),
     dry_run: z.boolean().default(false).describe('Decide and publish, but mark every event so that no consumer acts.'),
   })
@@ -163,15 +138,15 @@ export const verdictConfig = z
     if (hold.resume_at >= hold.at) {
       context.addIssue({ code: 'custom', path: ['hold', 'resume_at'], message: 'want less than hold.at' });
     }
-    const sum = Object.values(indicators).reduce(
-      (total, { enabled, gating, weight }) => total + (enabled && gating ? weight : 0),
-      0,
-    );
-    if (sum > 1 + 1e-9) {
+    const isGating = indicatorNames(indicators).some((name) => {
+      const { enabled, gating } = termsOf(indicators, name);
+      return enabled && gating;
+    });
+    if (!isGating) {
       context.addIssue({
         code: 'custom',
         path: ['indicators'],
-        message: `the weights of the gating indicators add up to ${sum.toFixed(3)}, want at most 1`,
+        message: 'want at least one that is enabled and gating',
       });
     }
   });

@@ -1,26 +1,33 @@
 import { createHash } from 'node:crypto';
+import { explain } from '../../proto/windback/explain.ts';
 import type {
+  Blame,
   CohortHealth,
   DecisionEvent,
   DecisionKind,
   Evidence,
+  NewSignature,
   OperationEvidence,
 } from '../../proto/windback/decision.ts';
 import type { Cohort } from './cohort.ts';
-import type { IndicatorName, VerdictConfig } from './config.ts';
+import type { VerdictConfig } from './config.ts';
+import type { IndicatorsConfig } from './config-indicators.ts';
 import type { Step } from './lifecycle.ts';
 import type { Rollout, Totals } from './rollout.ts';
 import { sentence } from './sentence.ts';
 import type { ServiceIdentity } from './identity.ts';
+import type { Weighed } from './weighing.ts';
 
 /** Everything a decision is made of. */
 export interface DecisionParts {
   readonly step: Step;
-  readonly evidence: readonly Evidence[];
+  readonly weighed: readonly Weighed[];
   readonly rollout: Rollout;
   readonly candidate: Cohort;
   readonly baseline: Cohort;
   readonly identity: ServiceIdentity;
+  /** Other rollouts of these hours, and why they are not to blame. */
+  readonly others: readonly Blame[];
   /** First slot after the block that decided. */
   readonly atSlot: number;
   readonly config: VerdictConfig;
@@ -32,38 +39,72 @@ const MAX_OPERATIONS = 5;
 
 /** The event of a step. The same parts give the same bytes. */
 export function decisionEvent(parts: DecisionParts): DecisionEvent {
-  const { step, evidence, rollout, candidate, baseline, identity, atSlot, config, digest } = parts;
-  const operations = operationsOf(rollout, step.indicator);
+  const { step, rollout, identity, atSlot, config } = parts;
   const ordinal = step.kind === 'hold' || step.kind === 'resume' ? rollout.holds : 1;
-  return {
-    id: decisionId(identity.key, rollout.candidate, rollout.startedAt, step.kind, ordinal),
+  const event: DecisionEvent = {
+    id: decisionId(identity.key, rollout.identity.candidate, rollout.identity.startedAt, step.kind, ordinal),
     source: config.source,
     type: `dev.windback.decision.${step.kind}.v1`,
     subject: identity.key,
     time: timestamp(atSlot),
-    data: {
-      decision: step.kind,
-      verdict: rollout.verdict,
-      reason: sentence(step, evidence, rollout, operations, atSlot),
-      service: { name: identity.service, namespace: identity.namespace, environment: identity.environment },
-      candidate: healthOf(candidate, rollout.totals.candidate, config),
-      baseline: healthOf(baseline, rollout.totals.baseline, config),
-      rollout: {
-        id: hash(identity.key, rollout.candidate, String(rollout.startedAt)),
-        started_at: timestamp(rollout.startedAt),
-        decided_at: timestamp(atSlot),
-        elapsed_seconds: atSlot - rollout.startedAt,
-        known_by: rollout.knownBy,
-      },
-      evidence: evidence.map(rounded),
-      indicator: step.indicator,
-      operations,
-      exemplars: rollout.exemplars,
-      guards: guardsOf(step, evidence),
-      policy: { false_rollback_rate: config.false_rollback_rate, tolerance: config.tolerance, digest },
-      dry_run: config.dry_run,
-    },
+    data: dataOf(parts),
   };
+  return { ...event, data: { ...event.data, explanation: explain(event) } };
+}
+
+function dataOf(parts: DecisionParts): DecisionEvent['data'] {
+  const { step, weighed, rollout, candidate, baseline, identity, others, atSlot, config, digest } = parts;
+  const evidence = weighed.map((one) => one.evidence);
+  const operations = operationsOf(rollout, step.indicator);
+  return {
+    decision: step.kind,
+    verdict: rollout.verdict,
+    reason: sentence(step, evidence, rollout, operations, atSlot),
+    service: { name: identity.service, namespace: identity.namespace, environment: identity.environment },
+    candidate: healthOf(candidate, rollout.totals.candidate, config.indicators),
+    baseline: healthOf(baseline, rollout.totals.baseline, config.indicators),
+    baseline_kind: rollout.identity.baselineKind,
+    rollout: rolloutOf(identity, rollout, atSlot),
+    evidence: evidence.map(rounded),
+    inconclusive: step.inconclusive ?? null,
+    indicator: step.indicator,
+    operations,
+    exemplars: rollout.exemplars,
+    signatures: signaturesOf(rollout),
+    blame: others,
+    guards: weighed.find((one) => one.evidence.indicator === step.indicator)?.guards ?? [],
+    policy: { false_rollback_rate: config.false_rollback_rate, tolerance: config.tolerance, digest },
+    dry_run: config.dry_run,
+    explanation: '',
+  };
+}
+
+function rolloutOf(
+  identity: ServiceIdentity,
+  { identity: { candidate, startedAt, knownBy } }: Rollout,
+  atSlot: number,
+): DecisionEvent['data']['rollout'] {
+  return {
+    id: rolloutId(identity.key, candidate, startedAt),
+    started_at: timestamp(startedAt),
+    decided_at: timestamp(atSlot),
+    elapsed_seconds: atSlot - startedAt,
+    known_by: knownBy,
+  };
+}
+
+export function rolloutId(key: string, candidate: string, startedAt: number): string {
+  return hash(key, candidate, String(startedAt));
+}
+
+/** New signatures named in an event. */
+const MAX_SIGNATURES = 10;
+
+function signaturesOf({ signatures }: Rollout): NewSignature[] {
+  return [...signatures]
+    .map(([signature, count]) => ({ signature, count }))
+    .sort((a, b) => b.count - a.count || (a.signature < b.signature ? -1 : 1))
+    .slice(0, MAX_SIGNATURES);
 }
 
 /** A hash of what makes a decision that decision: the same after any crash or replay. */
@@ -80,14 +121,14 @@ export function digestOf(config: VerdictConfig): string {
   return createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 16);
 }
 
-function timestamp(slot: number): string {
+export function timestamp(slot: number): string {
   return new Date(slot * 1000).toISOString();
 }
 
-function healthOf(cohort: Cohort, totals: Totals, config: VerdictConfig): CohortHealth {
+export function healthOf(cohort: Cohort, totals: Totals, indicators: IndicatorsConfig): CohortHealth {
   return {
     version: cohort.version,
-    score: cohort.scores(config.indicators),
+    score: cohort.scores(indicators),
     requests: totals.requests,
     errors: totals.errors,
     log_records: totals.logRecords,
@@ -97,7 +138,7 @@ function healthOf(cohort: Cohort, totals: Totals, config: VerdictConfig): Cohort
 }
 
 /** Operations where the candidate had more bad events than its share of requests explains, worst first. */
-function operationsOf(rollout: Rollout, indicator: IndicatorName | null): OperationEvidence[] {
+function operationsOf(rollout: Rollout, indicator: string | null): OperationEvidence[] {
   if (indicator === null || indicator === 'silence') return [];
   const operations = [...(rollout.comparisons.get(indicator)?.operations ?? [])].filter(
     ([operation]) => operation !== '',
@@ -105,14 +146,14 @@ function operationsOf(rollout: Rollout, indicator: IndicatorName | null): Operat
   const excess = ({ candidate, baseline }: Pick<OperationEvidence, 'candidate' | 'baseline'>) =>
     candidate.bad - (baseline.all === 0 ? 0 : (candidate.all * baseline.bad) / baseline.all);
   return operations
-    .map(([operation, pairs]) => ({ operation, indicator, ...pairs }))
+    .map(([stratum, pairs]) => ({ operation: stratum.replace('\n', ' → '), indicator, ...pairs }))
     .filter((one) => excess(one) > 0)
     .sort((a, b) => excess(b) - excess(a) || (a.operation < b.operation ? -1 : 1))
     .slice(0, MAX_OPERATIONS);
 }
 
 /** Numbers at a precision that people read; the last bits of a double tell nobody anything. */
-function rounded(evidence: Evidence): Evidence {
+export function rounded(evidence: Evidence): Evidence {
   const digits = (value: number) => Number(value.toPrecision(4));
   return {
     ...evidence,
@@ -125,24 +166,4 @@ function rounded(evidence: Evidence): Evidence {
         ? null
         : [digits(evidence.interval[0]), evidence.interval[1] === null ? null : digits(evidence.interval[1])],
   };
-}
-
-/** What had to hold beside the evidence itself. */
-function guardsOf({ kind, indicator }: Step, evidence: readonly Evidence[]): DecisionEvent['data']['guards'] {
-  if (kind !== 'rollback') return [];
-  const decisive = evidence.find((one) => one.indicator === indicator);
-  const severalBlocks = {
-    guard: 'evidence_in_several_blocks',
-    passed: (decisive?.blocks ?? 0) > 1,
-    detail: `${decisive?.blocks ?? 0} blocks of event time had something to say`,
-  };
-  if (indicator === 'silence') return [severalBlocks];
-  return [
-    severalBlocks,
-    {
-      guard: 'concurrent_baseline',
-      passed: true,
-      detail: 'only blocks of event time in which both versions were at work were compared',
-    },
-  ];
 }

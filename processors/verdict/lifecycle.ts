@@ -1,63 +1,30 @@
-import type { DecisionKind, Evidence } from '../../proto/windback/decision.ts';
-import { INDICATORS, type IndicatorName, type VerdictConfig } from './config.ts';
+import type { DecisionKind } from '../../proto/windback/decision.ts';
+import type { OverrideKind } from '../../proto/windback/status.ts';
+import type { VerdictConfig } from './config.ts';
+import { obstacleToPromotion } from './promotion.ts';
 import type { Rollout } from './rollout.ts';
+import type { Weighed } from './weighing.ts';
 
 /** What was decided, and by which indicator. */
 export interface Step {
   readonly kind: DecisionKind;
-  readonly indicator: IndicatorName | null;
+  readonly indicator: string | null;
+  /** Why nothing can be said; a hold only. */
+  readonly inconclusive?: string;
+  /** A hold of a version that was rolled back a moment ago, or a promotion that a person approved: in words. */
+  readonly because?: string;
 }
 
-/** The evidence of every enabled indicator that has something to say. */
-export function evidenceOf(rollout: Rollout, config: VerdictConfig): Evidence[] {
-  const all: Evidence[] = [];
-  for (const name of INDICATORS) {
-    const { enabled, gating, weight } = config.indicators[name];
-    if (!enabled) continue;
-    const logBar = -Math.log(config.false_rollback_rate * weight);
-    const found = name === 'silence' ? silenceEvidence(rollout) : comparisonEvidence(rollout, name);
-    if (found === undefined) continue;
-    const { logE, ...counts } = found;
-    all.push({
-      indicator: name,
-      e: Math.exp(Math.min(logE, MAX_LOG_E)),
-      bar: Math.exp(logBar),
-      progress: Math.max(0, logE / logBar),
-      ...counts,
-      fired: gating && logE >= logBar,
-    });
-  }
-  return all;
-}
-
-/** Beyond this an e-value is only written as "very large": the largest double is near e^709. */
-const MAX_LOG_E = 700;
-
-type Found = Omit<Evidence, 'indicator' | 'e' | 'bar' | 'progress' | 'fired'> & { readonly logE: number };
-
-function comparisonEvidence(rollout: Rollout, name: Exclude<IndicatorName, 'silence'>): Found | undefined {
-  const comparison = rollout.comparisons.get(name);
-  if (comparison === undefined || comparison.worse.blocks === 0) return undefined;
-  return {
-    logE: comparison.worse.logE,
-    blocks: comparison.worse.blocks,
-    candidate: { ...comparison.candidate },
-    baseline: { ...comparison.baseline },
-    relative_risk: comparison.relativeRisk,
-    interval: comparison.interval.bounds,
-  };
-}
-
-function silenceEvidence({ silence }: Rollout): Found | undefined {
-  if (silence.blocks === 0) return undefined;
-  return {
-    logE: silence.logE,
-    blocks: silence.blocks,
-    candidate: { bad: Math.round(silence.missing), all: Math.round(silence.expected) },
-    baseline: { bad: 0, all: 0 },
-    relative_risk: null,
-    interval: null,
-  };
+/** What is known beside the evidence of the rollout itself. */
+export interface Circumstances {
+  readonly atSlot: number;
+  readonly override: OverrideKind | undefined;
+  /** Who else has evidence against it, if the trouble is another's: a sentence. */
+  readonly blamedElsewhere: string | undefined;
+  /** Why nothing can be said, as far as the judge of the service knows; an urgent reason holds at once. */
+  readonly inconclusive: { readonly reason: string; readonly isUrgent: boolean } | undefined;
+  /** The version was rolled back this short a time ago: a sentence. */
+  readonly coolingDown: string | undefined;
 }
 
 /**
@@ -66,83 +33,76 @@ function silenceEvidence({ silence }: Rollout): Found | undefined {
  */
 export function nextStep(
   rollout: Rollout,
-  evidence: readonly Evidence[],
-  atSlot: number,
+  weighed: readonly Weighed[],
+  circumstances: Circumstances,
   config: VerdictConfig,
 ): Step | undefined {
-  if (rollout.isRolledBack) return undefined;
-  const gating = evidence.filter(({ indicator }) => config.indicators[indicator as IndicatorName].gating);
-  const fired = strongest(gating.filter((one) => one.fired));
-  if (fired !== undefined) return { kind: 'rollback', indicator: fired.indicator as IndicatorName };
-  const leading = strongest(gating);
-  const progress = leading?.progress ?? 0;
-  if (!rollout.isHeld && progress >= config.hold.at) {
-    return { kind: 'hold', indicator: leading?.indicator as IndicatorName };
+  const { override, blamedElsewhere, coolingDown } = circumstances;
+  if (rollout.isRolledBack || override === 'pin' || override === 'ignore') return undefined;
+  const fired = strongest(weighed.filter(({ evidence }) => evidence.fired));
+  if (fired !== undefined && blamedElsewhere === undefined && coolingDown === undefined) {
+    return { kind: 'rollback', indicator: fired.evidence.indicator };
   }
-  if (rollout.isHeld && progress <= config.hold.resume_at) return { kind: 'resume', indicator: null };
-  if (!rollout.isHeld && !rollout.isPromoted && mayPromote(rollout, atSlot, config)) {
-    return { kind: 'promote', indicator: null };
+  if (override === 'approve') {
+    return rollout.isPromoted ? undefined : { kind: 'promote', indicator: null, because: 'a person approved it' };
   }
-  return undefined;
+  const hold = reasonToHold(rollout, weighed, circumstances, config);
+  if (rollout.isHeld) return hold === undefined ? { kind: 'resume', indicator: null } : undefined;
+  if (hold !== undefined) return hold;
+  if (rollout.isPromoted || !config.promotion.enabled || circumstances.inconclusive !== undefined) return undefined;
+  const obstacle = obstacleToPromotion(rollout, circumstances.atSlot, config);
+  return obstacle === undefined ? { kind: 'promote', indicator: null } : undefined;
 }
 
 /** Records a step in the rollout's life. */
-export function take(rollout: Rollout, { kind }: Step): void {
+export function take(rollout: Rollout, { kind, inconclusive }: Step): void {
+  rollout.inconclusive = inconclusive ?? null;
   if (kind === 'rollback') {
     rollout.isRolledBack = true;
     rollout.verdict = 'failing';
   } else if (kind === 'hold') {
     rollout.isHeld = true;
     rollout.holds++;
-    rollout.verdict = 'suspect';
+    rollout.verdict = inconclusive === undefined ? 'suspect' : 'inconclusive';
   } else if (kind === 'resume') {
     rollout.isHeld = false;
     rollout.verdict = 'observing';
   } else {
+    rollout.isHeld = false;
     rollout.isPromoted = true;
     rollout.verdict = 'healthy';
   }
 }
 
-function strongest(evidence: readonly Evidence[]): Evidence | undefined {
-  return evidence.reduce<Evidence | undefined>(
-    (best, one) => (best === undefined || one.progress > best.progress ? one : best),
+/** Whether a gate should pause, and why. What holds already goes on holding until the doubt has all but gone. */
+function reasonToHold(
+  rollout: Rollout,
+  weighed: readonly Weighed[],
+  { atSlot, inconclusive, coolingDown, blamedElsewhere }: Circumstances,
+  config: VerdictConfig,
+): Step | undefined {
+  const leading = strongest(weighed);
+  if (coolingDown !== undefined) {
+    return { kind: 'hold', indicator: leading?.evidence.indicator ?? 'errors', because: coolingDown };
+  }
+  const progress = leading?.evidence.progress ?? 0;
+  const isSuspected = rollout.isHeld && rollout.inconclusive === null;
+  const isSuspect = isSuspected ? progress > config.hold.resume_at : progress >= config.hold.at;
+  if (leading !== undefined && isSuspect) {
+    const because = blamedElsewhere === undefined ? {} : { because: blamedElsewhere };
+    return { kind: 'hold', indicator: leading.evidence.indicator, ...because };
+  }
+  if (inconclusive?.isUrgent === true) return { kind: 'hold', indicator: null, inconclusive: inconclusive.reason };
+  if (rollout.isPromoted || (atSlot - rollout.identity.startedAt) * 1000 < config.inconclusive_after) return undefined;
+  const obstacle = obstacleToPromotion(rollout, atSlot, config);
+  if (obstacle === undefined && inconclusive === undefined) return undefined;
+  const reason = inconclusive?.reason ?? `too little is known: ${obstacle?.needs}`;
+  return { kind: 'hold', indicator: null, inconclusive: reason };
+}
+
+function strongest(weighed: readonly Weighed[]): Weighed | undefined {
+  return weighed.reduce<Weighed | undefined>(
+    (best, one) => (best === undefined || one.evidence.progress > best.evidence.progress ? one : best),
     undefined,
   );
-}
-
-/**
- * Old enough, compared often enough, and no gating comparison that has not been shown to be fine. Requests that never
- * met the baseline's in a block were counted but not compared, and speak for nobody.
- */
-function mayPromote(rollout: Rollout, atSlot: number, config: VerdictConfig): boolean {
-  const { enabled, after, min_requests, error_rate } = config.promotion;
-  if (!enabled || atSlot - rollout.startedAt < after / 1000) return false;
-  const { requests, logRecords } = rollout.totals.candidate;
-  if (requests < min_requests) return false;
-  for (const [name, comparison] of rollout.comparisons) {
-    const { gating, objective } = config.indicators[name];
-    if (!gating) continue;
-    if (name === 'errors' && comparison.candidate.all < min_requests) return false;
-    if (comparison.candidate.all === 0) {
-      if (name === 'log_errors' && logRecords > 0) return false;
-      continue;
-    }
-    const isShownBetter = comparison.better.logE >= Math.log(1 / error_rate);
-    if (!isShownBetter && !isWithinObjective(comparison.candidate, objective, error_rate)) return false;
-  }
-  return true;
-}
-
-/**
- * Whether the candidate's own rate is within the objective: the upper bound of its rate is, by the Chernoff bound for
- * a share. It stands in where nothing, or hardly anything, went wrong and a comparison has nothing to go by.
- */
-function isWithinObjective(pair: { bad: number; all: number }, objective: number, errorRate: number): boolean {
-  const budget = 1 - objective;
-  const rate = pair.bad / pair.all;
-  if (rate >= budget) return false;
-  const divergence =
-    (rate === 0 ? 0 : rate * Math.log(rate / budget)) + (1 - rate) * Math.log((1 - rate) / (1 - budget));
-  return pair.all * divergence >= Math.log(1 / errorRate);
 }

@@ -1,21 +1,32 @@
-import type { Verdict } from '../../proto/windback/decision.ts';
+import type { BaselineKind, Verdict } from '../../proto/windback/decision.ts';
 import { EXEMPLARS } from '../../proto/windback/health.ts';
-import { type Block, Cell, type VersionBlock } from './block.ts';
-import type { Stratum } from './bets.ts';
+import { type Block, cellNames, type VersionBlock } from './block.ts';
 import type { Cohort } from './cohort.ts';
-import { Comparison } from './comparison.ts';
-import { INDICATORS, type IndicatorName, type VerdictConfig } from './config.ts';
-import type { LatencyReference } from './reference.ts';
-import { SilenceBets } from './silence.ts';
+import type { VerdictConfig } from './config.ts';
+import {
+  type BuiltInIndicator,
+  customName,
+  type IndicatorsConfig,
+  indicatorNames,
+  termsOf,
+} from './config-indicators.ts';
+import { Comparison, type ComparisonState } from './evidence/comparison.ts';
+import { SilenceBets, type SilenceState } from './evidence/silence.ts';
+import { type Readings, sumOf, total } from './evidence/strata.ts';
+import { CrashWatch } from './crash-watch.ts';
+import { readCustom, readErrors, readLogErrors } from './indicators/counted.ts';
+import type { View } from './indicators/reader.ts';
+import type { Knowledge } from './knowledge.ts';
 
-export type ComparedIndicator = Exclude<IndicatorName, 'silence'>;
+/** The latency indicators and the quantile of the baseline that each one looks beyond. */
+const QUANTILES = { slow_p50: 0.5, slow_p90: 0.9, slow_p99: 0.99 } as const;
+export type LatencyIndicator = keyof typeof QUANTILES;
+const LATENCY = Object.keys(QUANTILES) as LatencyIndicator[];
 
-/** The latency indicators and the quantile of the baseline each one looks beyond. */
-const QUANTILES: ReadonlyMap<ComparedIndicator, number> = new Map([
-  ['slow_p50', 0.5],
-  ['slow_p90', 0.9],
-  ['slow_p99', 0.99],
-]);
+/** New signatures and callees that are remembered for a decision to name. */
+const MAX_NAMED = 50;
+/** Length of the blocks of what is sampled or exported rarely, slots. */
+export const MINUTE = 60;
 
 /** What one version did since the rollout began. */
 export interface Totals {
@@ -25,17 +36,42 @@ export interface Totals {
   logErrors: number;
 }
 
-/** A candidate version beside, or in place of, a baseline version. Holds the evidence; `lifecycle.ts` decides on it. */
-export class Rollout {
+/** The two cohorts of a rollout. */
+export interface Cohorts {
+  readonly candidate: Cohort;
+  readonly baseline: Cohort;
+}
+
+/** A block to be judged. */
+export interface Play {
+  readonly block: Block;
+  /** Its first slot, and the first one after it. */
+  readonly start: number;
+  readonly end: number;
+  readonly cohorts: Cohorts;
+  readonly knowledge: Knowledge;
+  /** Whether the windows of the baseline are this rollout's to feed. */
+  readonly isForemost: boolean;
+}
+
+export interface RolloutIdentity {
   readonly candidate: string;
   readonly baseline: string;
+  readonly baselineKind: BaselineKind;
   /** Slot of the deployment event or of the candidate's first telemetry. */
   readonly startedAt: number;
   readonly knownBy: 'telemetry' | 'deployment_event';
-  readonly comparisons = new Map<ComparedIndicator, Comparison>();
+}
+
+/** A candidate version beside, or in place of, a baseline version. Holds the evidence; `lifecycle.ts` decides on it. */
+export class Rollout {
+  readonly identity: RolloutIdentity;
+  readonly comparisons = new Map<string, Comparison>();
   readonly silence: SilenceBets;
+  readonly crashes: CrashWatch;
   readonly totals = { candidate: emptyTotals(), baseline: emptyTotals() };
   verdict: Verdict = 'observing';
+  inconclusive: string | null = null;
   isRolledBack = false;
   isPromoted = false;
   isHeld = false;
@@ -44,25 +80,27 @@ export class Rollout {
   /** The share of requests that the candidate should get; undefined while nobody told. */
   weight: number | undefined;
   /** Silence counts from this slot on: a new share needs time to take hold. */
-  silenceFrom = Number.POSITIVE_INFINITY;
+  silenceFrom = Number.MAX_SAFE_INTEGER;
+  /** The last slot in which both versions were compared. */
+  comparedAt = 0;
+  /** Since when the evidence is enough to hold. */
+  suspectSince: number | undefined;
+  /** Requests of unknown version since the rollout began: they may be the candidate's. */
+  unknown = 0;
+  /** New signatures of the candidate, by count; whose answers failed its failed requests, and the baseline's. */
+  readonly signatures = new Map<string, number>();
+  readonly origins = { candidate: new Map<string, number>(), baseline: new Map<string, number>() };
   #exemplars: string[] = [];
   readonly #config: VerdictConfig;
 
-  constructor(
-    versions: { readonly candidate: string; readonly baseline: string },
-    startedAt: number,
-    knownBy: 'telemetry' | 'deployment_event',
-    config: VerdictConfig,
-  ) {
-    this.candidate = versions.candidate;
-    this.baseline = versions.baseline;
-    this.startedAt = startedAt;
-    this.knownBy = knownBy;
+  constructor(identity: RolloutIdentity, config: VerdictConfig) {
+    this.identity = identity;
     this.#config = config;
-    this.silence = new SilenceBets(config.silence.share);
-    for (const name of INDICATORS) {
-      if (name === 'silence' || !config.indicators[name].enabled) continue;
-      this.comparisons.set(name, new Comparison(config.tolerance, config.promotion.margin));
+    this.silence = new SilenceBets(config.indicators.silence.share);
+    this.crashes = new CrashWatch(identity.startedAt);
+    for (const name of indicatorNames(config.indicators)) {
+      if (name === 'silence' || !termsOf(config.indicators, name).enabled) continue;
+      this.comparisons.set(name, comparisonOf(name, config));
     }
   }
 
@@ -79,113 +117,224 @@ export class Rollout {
     this.weight = weight;
   }
 
-  /** Takes one block into the evidence. `slot` is its first slot. */
-  play(block: Block, slot: number, cohorts: Cohorts, references: ReadonlyMap<string, LatencyReference>): SlowCounts {
-    const candidate = block.versions.get(this.candidate);
-    const baseline = block.versions.get(this.baseline);
-    this.#total(candidate, baseline);
-    this.#playSilence(slot, candidate, block);
-    if (candidate === undefined || baseline === undefined) return new Map();
-    const requests = align(candidate.byOperation(), baseline.byOperation());
-    const strata = new Map(
-      [...requests].map(([operation, both]) => [operation, stratum(both.candidate, both.baseline)]),
-    );
-    this.comparisons.get('errors')?.play(strata);
-    this.comparisons.get('log_errors')?.play(new Map([['', stratum(candidate.logs, baseline.logs)]]));
-    return this.#playLatency(candidate, baseline, slot, cohorts, references);
+  /** Takes one block into the evidence. */
+  play(play: Play): void {
+    const { block, start, cohorts } = play;
+    const candidate = block.versions.get(this.identity.candidate);
+    const baseline = block.versions.get(this.identity.baseline);
+    this.#total(candidate, baseline, cohorts);
+    this.#playSilence(play, candidate);
+    if (candidate === undefined || baseline === undefined) return;
+    this.comparedAt = start;
+    this.#remember(candidate, baseline, play.knowledge);
+    const view = viewOf(candidate, baseline, cohorts, 'span');
+    if (cohorts.candidate.sendsSpans && cohorts.baseline.sendsSpans)
+      this.#playRequests(view, candidate, baseline, play);
+    this.#compare('log_errors', () => readLogErrors(view), play);
+    this.#compare('new_signatures', () => play.knowledge.signatures.read(view), play);
+    this.#compare('calls', () => play.knowledge.calls.read(view, this.#marginOf('calls')), play);
+    for (const name of Object.keys(this.#config.indicators.custom)) {
+      this.#compare(`custom.${name}`, () => readCustom(view, name), play);
+    }
   }
 
-  #total(candidate: VersionBlock | undefined, baseline: VersionBlock | undefined): void {
-    addTotals(this.totals.candidate, candidate);
-    addTotals(this.totals.baseline, baseline);
+  /** Takes a block of a minute: what is sampled, or exported, too rarely to share the short blocks. */
+  playMinute(play: Play): void {
+    const { block, cohorts, knowledge } = play;
+    const candidate = block.versions.get(this.identity.candidate);
+    const baseline = block.versions.get(this.identity.baseline);
+    if (candidate === undefined || baseline === undefined) return;
+    const view = viewOf(candidate, baseline, cohorts, 'metric');
+    const isBySpans = cohorts.candidate.sendsSpans && cohorts.baseline.sendsSpans;
+    if (!isBySpans && !cohorts.candidate.sendsSpans && !cohorts.baseline.sendsSpans) {
+      this.comparedAt = play.start;
+      this.#playRequests(view, candidate, baseline, play);
+    }
+    this.#compare('resource', () => knowledge.resources.read(view, this.identity, this.#marginOf('resource')), play);
+  }
+
+  save(): RolloutState {
+    return {
+      identity: this.identity,
+      comparisons: [...this.comparisons].map(([name, one]) => [name, one.save()] as const),
+      silence: this.silence.save(),
+      crashes: this.crashes.save(),
+      totals: this.totals,
+      verdict: this.verdict,
+      inconclusive: this.inconclusive,
+      flags: [this.isRolledBack, this.isPromoted, this.isHeld],
+      holds: this.holds,
+      weight: this.weight ?? null,
+      slots: [this.silenceFrom, this.comparedAt, this.unknown, this.suspectSince ?? null],
+      signatures: [...this.signatures],
+      origins: [[...this.origins.candidate], [...this.origins.baseline]],
+      exemplars: this.#exemplars,
+    };
+  }
+
+  static restore(state: RolloutState, config: VerdictConfig): Rollout {
+    const rollout = new Rollout(state.identity, config);
+    for (const [name, saved] of state.comparisons) rollout.comparisons.get(name)?.restore(saved);
+    rollout.silence.restore(state.silence);
+    rollout.crashes.restore(state.crashes);
+    Object.assign(rollout.totals.candidate, state.totals.candidate);
+    Object.assign(rollout.totals.baseline, state.totals.baseline);
+    rollout.verdict = state.verdict;
+    rollout.inconclusive = state.inconclusive;
+    [rollout.isRolledBack, rollout.isPromoted, rollout.isHeld] = state.flags;
+    rollout.holds = state.holds;
+    rollout.weight = state.weight ?? undefined;
+    const [silenceFrom, comparedAt, unknown, suspectSince] = state.slots;
+    Object.assign(rollout, { silenceFrom, comparedAt, unknown, suspectSince: suspectSince ?? undefined });
+    for (const [name, count] of state.signatures) rollout.signatures.set(name, count);
+    for (const [name, count] of state.origins[0]) rollout.origins.candidate.set(name, count);
+    for (const [name, count] of state.origins[1]) rollout.origins.baseline.set(name, count);
+    rollout.#exemplars = [...state.exemplars];
+    return rollout;
+  }
+
+  #playRequests(view: View, candidate: VersionBlock, baseline: VersionBlock, play: Play): void {
+    this.#compare('errors', () => readErrors(view), play);
+    const { cohorts, start, knowledge } = play;
+    const warmUpSlots = this.#config.warm_up / 1000;
+    const warm = (cohort: Cohort) => (instance: string) => cohort.isWarm(instance, start, warmUpSlots);
+    const warmView: View = {
+      candidate: cohorts.candidate.groups.split(candidate, warm(cohorts.candidate)),
+      baseline: cohorts.baseline.groups.split(baseline, warm(cohorts.baseline)),
+      requests: view.requests,
+    };
+    for (const name of LATENCY) {
+      const { margin, floor } = this.#config.indicators[name];
+      const slack = { margin, floorNs: floor * 1e6 };
+      this.#compare(name, () => knowledge.latency.read(warmView, QUANTILES[name], slack), play);
+    }
+  }
+
+  /** `errors` and `log_errors` enter the windows second by second as they come; the rest only when it is judged. */
+  #compare(name: string, read: () => Readings, { cohorts, end, isForemost }: Play): void {
+    const comparison = this.comparisons.get(name);
+    if (comparison === undefined) return;
+    const readings = read();
+    if (readings.strata.length === 0) return;
+    comparison.play(readings);
+    if (name === 'errors' || name === 'log_errors') return;
+    const size = readings.strata.length;
+    const candidate = sumOf(readings.candidate, size);
+    cohorts.candidate.count(name, end - 1, total(candidate.all), total(candidate.bad));
+    if (!isForemost) return;
+    const baseline = sumOf(readings.baseline, size);
+    cohorts.baseline.count(name, end - 1, total(baseline.all), total(baseline.bad));
+  }
+
+  #marginOf(name: 'calls' | 'resource'): number {
+    return this.#config.indicators[name].margin ?? this.#config.tolerance;
+  }
+
+  #total(candidate: VersionBlock | undefined, baseline: VersionBlock | undefined, cohorts: Cohorts): void {
+    addTotals(this.totals.candidate, candidate, cohorts.candidate);
+    addTotals(this.totals.baseline, baseline, cohorts.baseline);
     if (candidate === undefined || candidate.exemplars.size === 0) return;
     this.#exemplars = [...new Set([...this.#exemplars, ...candidate.exemplars])].sort().slice(0, EXEMPLARS);
   }
 
-  #playSilence(slot: number, candidate: VersionBlock | undefined, block: Block): void {
-    if (!this.#config.indicators.silence.enabled || this.weight === undefined || slot < this.silenceFrom) return;
-    const total = [...block.versions.values()].reduce((sum, { requestCount }) => sum + requestCount, 0);
-    this.silence.play(this.weight, candidate?.requestCount ?? 0, total);
-  }
-
-  #playLatency(
-    candidate: VersionBlock,
-    baseline: VersionBlock,
-    slot: number,
-    cohorts: Cohorts,
-    references: ReadonlyMap<string, LatencyReference>,
-  ): SlowCounts {
-    const warmUpSlots = this.#config.warm_up / 1000;
-    const warm = (cohort: Cohort) => (instance: string) => cohort.isWarm(instance, slot, warmUpSlots);
-    const aligned = align(candidate.byOperation(warm(cohorts.candidate)), baseline.byOperation(warm(cohorts.baseline)));
-    const counts: SlowCounts = new Map();
-    for (const [name, quantile] of QUANTILES) {
-      const comparison = this.comparisons.get(name);
-      if (comparison === undefined) continue;
-      const { margin, floor } = this.#config.latency;
-      const strata = new Map<string, Stratum>();
-      for (const [operation, { candidate: c, baseline: b }] of aligned) {
-        const above = references.get(operation)?.slowAbove(quantile, margin, floor * 1e6);
-        if (above === undefined) continue;
-        strata.set(operation, {
-          candidateAll: c.all,
-          candidateBad: countAbove(c, above),
-          baselineAll: b.all,
-          baselineBad: countAbove(b, above),
-        });
-      }
-      comparison.play(strata);
-      counts.set(name, strata);
+  #playSilence({ block, start, end, cohorts, isForemost }: Play, candidate: VersionBlock | undefined): void {
+    this.unknown += block.unknown;
+    if (!this.#config.indicators.silence.enabled || !isForemost) return;
+    for (const hasDied of this.crashes.look(cohorts.candidate, end)) this.silence.playBirth(hasDied);
+    if (this.weight === undefined || start < this.silenceFrom) return;
+    let all = block.unknown;
+    for (const [version, one] of block.versions) {
+      const isKnown = version === this.identity.candidate ? cohorts.candidate : cohorts.baseline;
+      all += requestsOf(one, version === isKnown.version ? isKnown : undefined);
     }
-    return counts;
+    const own = candidate === undefined ? 0 : requestsOf(candidate, cohorts.candidate);
+    // Requests that name no version may well be the candidate's: silence is only what they cannot explain.
+    this.silence.play(this.weight, own + block.unknown, all);
+  }
+
+  #remember(candidate: VersionBlock, baseline: VersionBlock, knowledge: Knowledge): void {
+    for (const instance of candidate.instances.values()) {
+      for (const [name, count] of knowledge.signatures.fresh(instance)) addTo(this.signatures, name, count);
+    }
+    countOrigins(candidate, this.origins.candidate);
+    countOrigins(baseline, this.origins.baseline);
   }
 }
 
-/** The two cohorts of a rollout. */
-export interface Cohorts {
-  readonly candidate: Cohort;
-  readonly baseline: Cohort;
+/** What a `Rollout` keeps. */
+export interface RolloutState {
+  readonly identity: RolloutIdentity;
+  readonly comparisons: readonly (readonly [string, ComparisonState])[];
+  readonly silence: SilenceState;
+  readonly crashes: ReturnType<CrashWatch['save']>;
+  readonly totals: { readonly candidate: Totals; readonly baseline: Totals };
+  readonly verdict: Verdict;
+  readonly inconclusive: string | null;
+  readonly flags: readonly [rolledBack: boolean, promoted: boolean, held: boolean];
+  readonly holds: number;
+  readonly weight: number | null;
+  readonly slots: readonly [silenceFrom: number, comparedAt: number, unknown: number, suspectSince: number | null];
+  readonly signatures: readonly (readonly [string, number])[];
+  readonly origins: readonly [readonly (readonly [string, number])[], readonly (readonly [string, number])[]];
+  readonly exemplars: readonly string[];
 }
 
-/** What a block said of each latency indicator, for the windows. */
-export type SlowCounts = Map<ComparedIndicator, ReadonlyMap<string, Stratum>>;
+function comparisonOf(name: string, config: VerdictConfig): Comparison {
+  const isLatency = (LATENCY as readonly string[]).includes(name);
+  const length = name === 'resource' ? MINUTE : config.block / 1000;
+  return new Comparison({
+    // For latency, what is tolerated lies in the margin of the threshold.
+    risk: isLatency ? 1 : 1 + marginOf(name, config),
+    promotionRisk: 1 + config.promotion.margin,
+    budget: 1 - termsOf(config.indicators, name).objective,
+    tail: isLatency ? 1 - QUANTILES[name as LatencyIndicator] : undefined,
+    incidentBlocks: Math.ceil(config.incident / 1000 / length),
+  });
+}
+
+function marginOf(name: string, { indicators, tolerance }: VerdictConfig): number {
+  if (name === 'calls' || name === 'resource') return tolerance;
+  const own = customName(name);
+  const terms: { margin?: number | undefined } | undefined =
+    own === undefined
+      ? indicators[name as Exclude<BuiltInIndicator, 'silence'>]
+      : (indicators.custom as IndicatorsConfig['custom'])[own];
+  return terms?.margin ?? tolerance;
+}
+
+function viewOf(candidate: VersionBlock, baseline: VersionBlock, cohorts: Cohorts, requests: View['requests']): View {
+  return {
+    candidate: cohorts.candidate.groups.split(candidate),
+    baseline: cohorts.baseline.groups.split(baseline),
+    requests,
+  };
+}
+
+function requestsOf(block: VersionBlock, cohort: Cohort | undefined): number {
+  return block.total(cohort?.requestKind ?? (block.has('span') ? 'span' : 'metric')).all;
+}
+
+function countOrigins(version: VersionBlock, into: Map<string, number>): void {
+  for (const instance of version.instances.values()) {
+    for (const [key, { bad }] of instance.cells('origin')) addTo(into, cellNames(key)[1], bad);
+  }
+}
+
+function addTo(counts: Map<string, number>, name: string, count: number): void {
+  const known = counts.get(name);
+  if (known !== undefined || counts.size < MAX_NAMED) counts.set(name, (known ?? 0) + count);
+}
 
 function emptyTotals(): Totals {
   return { requests: 0, errors: 0, logRecords: 0, logErrors: 0 };
 }
 
-function addTotals(totals: Totals, block: VersionBlock | undefined): void {
+function addTotals(totals: Totals, block: VersionBlock | undefined, cohort: Cohort): void {
   if (block === undefined) return;
-  totals.requests += block.requestCount;
-  totals.errors += block.errorCount;
-  totals.logRecords += block.logs.all;
-  totals.logErrors += block.logs.bad;
-}
-
-/** Both cohorts by operation, in the order of names; one that did not serve an operation counts as zeros. */
-function align(
-  candidate: ReadonlyMap<string, Cell>,
-  baseline: ReadonlyMap<string, Cell>,
-): Map<string, { candidate: Cell; baseline: Cell }> {
-  const names = [...new Set([...candidate.keys(), ...baseline.keys()])].sort();
-  return new Map(
-    names.map((name) => [name, { candidate: candidate.get(name) ?? NOTHING, baseline: baseline.get(name) ?? NOTHING }]),
-  );
-}
-
-const NOTHING = new Cell();
-
-function stratum(candidate: Pick<Cell, 'all' | 'bad'>, baseline: Pick<Cell, 'all' | 'bad'>): Stratum {
-  return {
-    candidateAll: candidate.all,
-    candidateBad: candidate.bad,
-    baselineAll: baseline.all,
-    baselineBad: baseline.bad,
-  };
-}
-
-function countAbove(cell: Cell, bin: number): number {
-  let count = 0;
-  for (const [index, amount] of cell.bins) if (index > bin) count += amount;
-  return count;
+  const requests = block.total(cohort.requestKind);
+  const logs = block.total('log');
+  totals.requests += requests.all;
+  totals.errors += requests.bad;
+  totals.logRecords += logs.all;
+  totals.logErrors += logs.bad;
 }

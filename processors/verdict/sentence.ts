@@ -1,5 +1,5 @@
 import type { Evidence, OperationEvidence } from '../../proto/windback/decision.ts';
-import type { IndicatorName } from './config.ts';
+import { customName } from './config-indicators.ts';
 import type { Step } from './lifecycle.ts';
 import type { Rollout } from './rollout.ts';
 
@@ -12,7 +12,7 @@ interface Words {
 }
 
 /** What is compared, as a person would say it. */
-const WORDS: Readonly<Record<Exclude<IndicatorName, 'silence'>, Words>> = {
+const WORDS: Readonly<Record<string, Words>> = {
   errors: { verb: 'fails', does: 'does', events: 'requests', beyond: '' },
   slow_p50: {
     verb: 'is slow',
@@ -32,8 +32,23 @@ const WORDS: Readonly<Record<Exclude<IndicatorName, 'silence'>, Words>> = {
     events: 'requests',
     beyond: " (slower than the baseline's 99th percentile and the margin)",
   },
-  log_errors: { verb: 'logs errors', does: 'does', events: 'log records', beyond: '' },
+  log_errors: { verb: 'logs errors', does: 'does', events: 'requests or records', beyond: '' },
+  new_signatures: {
+    verb: 'has errors of a new kind',
+    does: 'has them',
+    events: 'requests or records',
+    beyond: '',
+  },
+  calls: { verb: 'makes unusual calls', does: 'does', events: 'requests', beyond: '' },
+  resource: { verb: 'is beyond the usual', does: 'is', events: 'samples', beyond: ' (high or growing)' },
 };
+
+function wordsOf(indicator: string): Words {
+  const own = customName(indicator);
+  return own === undefined
+    ? (WORDS[indicator] as Words)
+    : { verb: `meets ${own}`, does: 'does', events: 'items', beyond: '' };
+}
 
 /** The reason of a decision in one sentence. `atSlot` is when it was taken. */
 export function sentence(
@@ -43,20 +58,28 @@ export function sentence(
   operations: readonly OperationEvidence[],
   atSlot: number,
 ): string {
-  const elapsed = duration(atSlot - rollout.startedAt);
+  const elapsed = duration(atSlot - rollout.identity.startedAt);
+  if (step.inconclusive !== undefined) return `no verdict on ${rollout.identity.candidate}: ${step.inconclusive}`;
   const decisive = evidence.find(({ indicator }) => indicator === step.indicator);
   if (decisive !== undefined) {
     const why =
       decisive.indicator === 'silence'
         ? silent(rollout, decisive, elapsed)
         : compared(rollout, decisive, operations, elapsed);
+    if (step.because !== undefined) return `${why}; held, for ${step.because}`;
     return step.kind === 'hold' ? `${why}; not yet beyond doubt` : why;
   }
+  return calm(step, rollout, elapsed);
+}
+
+/** Where no indicator decided. */
+function calm({ kind, because }: Step, rollout: Rollout, elapsed: string): string {
   const { requests } = rollout.totals.candidate;
-  const versions = `${rollout.candidate} is no worse than ${rollout.baseline}`;
-  if (step.kind === 'resume')
-    return `${versions} after all: the doubt has gone, ${grouped(requests)} requests in ${elapsed}`;
-  return `${versions} by more than tolerated in any indicator: ${grouped(requests)} requests in ${elapsed}`;
+  const { candidate, baseline } = rollout.identity;
+  const what = `${grouped(requests)} requests in ${elapsed}`;
+  if (because !== undefined) return `${candidate}: ${because}; ${what}`;
+  if (kind === 'resume') return `${candidate} is no worse than ${baseline} after all: the doubt has gone, ${what}`;
+  return `${candidate} is no worse than ${baseline} by more than tolerated in any indicator: ${what}`;
 }
 
 function compared(
@@ -65,23 +88,26 @@ function compared(
   operations: readonly OperationEvidence[],
   elapsed: string,
 ): string {
-  const { verb, does, events, beyond } = WORDS[indicator as Exclude<IndicatorName, 'silence'>];
+  const { verb, does, events, beyond } = wordsOf(indicator);
   const where = mainOperation(operations, candidate.bad);
   const counts = `${grouped(candidate.bad)} of ${grouped(candidate.all)} against ${grouped(baseline.bad)} of ${grouped(baseline.all)} ${events} in ${elapsed}`;
   const much =
     relative_risk === null
       ? baseline.bad === 0
-        ? `and ${rollout.baseline} never ${does}`
-        : `where ${rollout.baseline} ${does} not`
-      : `${times(relative_risk)} times as often as ${rollout.baseline}${range(interval)}`;
-  return `${rollout.candidate} ${verb}${beyond} ${much}${where}: ${counts}`;
+        ? `and ${rollout.identity.baseline} never ${does}`
+        : `where ${rollout.identity.baseline} ${does} not`
+      : `${times(relative_risk)} times as often as ${rollout.identity.baseline}${range(interval)}`;
+  return `${rollout.identity.candidate} ${verb}${beyond} ${much}${where}: ${counts}`;
 }
 
 function silent(rollout: Rollout, { candidate }: Evidence, elapsed: string): string {
+  if (rollout.silence.isCrashLoop) {
+    return `${rollout.identity.candidate} keeps dying: ${candidate.bad} of ${candidate.all} instances that it started in ${elapsed} were gone within 5 min`;
+  }
   const share = Math.round((rollout.weight ?? 0) * 100);
   const got = candidate.all - candidate.bad;
   const amount = got <= 0 ? 'none' : `only ${grouped(got)}`;
-  return `${rollout.candidate} answers ${amount} of the ${grouped(candidate.all)} requests that its share of ${share} % should have brought in ${elapsed}`;
+  return `${rollout.identity.candidate} answers ${amount} of the ${grouped(candidate.all)} requests that its share of ${share} % should have brought in ${elapsed}`;
 }
 
 /** Named only if most of what went wrong went wrong there. */
@@ -107,7 +133,7 @@ function grouped(value: number): string {
 }
 
 /** 250 as `4 min 10 s`. */
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   const parts = [
     [Math.floor(seconds / 3600), 'h'],
     [Math.floor((seconds % 3600) / 60), 'min'],

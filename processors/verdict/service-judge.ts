@@ -1,22 +1,59 @@
 import type { Roles } from '../../pipeline/roles.ts';
 import { UNKNOWN_VERSION } from '../../pipeline/tag.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
-import type { DeltaSeries, DeploymentEvent } from '../../proto/windback/health.ts';
-import { Block } from './block.ts';
-import { Cohort } from './cohort.ts';
-import type { IndicatorName, VerdictConfig } from './config.ts';
-import { decisionEvent } from './decision.ts';
+import type { DeltaSeries, DeploymentEvent, SeriesKind } from '../../proto/windback/health.ts';
+import { Block, type VersionState } from './block.ts';
+import type { Board } from './board.ts';
+import { Cohort, type CohortState } from './cohort.ts';
+import type { VerdictConfig } from './config.ts';
 import type { ServiceIdentity } from './identity.ts';
-import { evidenceOf, nextStep, take } from './lifecycle.ts';
-import { LatencyReference } from './reference.ts';
-import { Rollout, type SlowCounts } from './rollout.ts';
-import { Watermark } from './watermark.ts';
+import { Knowledge, type KnowledgeState } from './knowledge.ts';
+import type { Overrides } from './overrides.ts';
+import type { Outcome } from './recovery.ts';
+import { Referee, type RefereeState } from './referee.ts';
+import { MINUTE, type Play, type Rollout } from './rollout.ts';
+import { Rollouts, type RolloutsState } from './rollouts.ts';
+import { Watermark, type WatermarkState } from './watermark.ts';
 
 /** What one service's judge counts for all: late events, and what hit a limit. */
 export interface JudgeCounts {
   late: number;
   overflow: number;
 }
+
+/** What the judges of all services share. */
+export interface Surroundings {
+  readonly config: VerdictConfig;
+  readonly digest: string;
+  readonly roles: Roles;
+  readonly board: Board;
+  readonly overrides: Overrides;
+  readonly counts: JudgeCounts;
+  /** Whether the health came back after a rollback, by the id of the decision. */
+  readonly onOutcome: (decisionId: string, outcome: Outcome) => void;
+}
+
+/** What a `ServiceJudge` keeps. */
+export interface JudgeState {
+  readonly identity: ServiceIdentity;
+  readonly cohorts: readonly CohortState[];
+  readonly rollouts: RolloutsState;
+  readonly knowledge: KnowledgeState;
+  readonly referee: RefereeState;
+  readonly blocks: readonly (readonly [number, SavedBlock])[];
+  readonly minute: SavedBlock;
+  readonly events: readonly DeploymentEvent[];
+  readonly slots: readonly [first: number | null, next: number | null];
+  readonly watermark: WatermarkState;
+}
+interface SavedBlock {
+  readonly unknown: number;
+  readonly versions: readonly (readonly [string, VersionState])[];
+}
+
+/** What is judged minute by minute. */
+const MINUTE_KINDS: readonly SeriesKind[] = ['metric', 'resource'];
+const FORGET_SECONDS = 6 * 3600;
 
 /**
  * Judges one service key. Deltas are merged as they come; blocks are judged in the order of event time, each once,
@@ -25,51 +62,50 @@ export interface JudgeCounts {
 export class ServiceJudge {
   readonly identity: ServiceIdentity;
   readonly cohorts = new Map<string, Cohort>();
-  rollout: Rollout | undefined;
-  baseline: string | undefined;
-  readonly #config: VerdictConfig;
-  readonly #digest: string;
-  readonly #roles: Roles;
-  readonly #counts: JudgeCounts;
+  readonly rollouts: Rollouts;
+  readonly #surroundings: Surroundings;
   readonly #blockSlots: number;
   readonly #watermark: Watermark;
+  readonly #referee: Referee;
   readonly #blocks = new Map<number, Block>();
+  /** What the present minute brought of the kinds that are judged minute by minute. */
+  #minute = new Block();
+  #knowledge = new Knowledge('');
   #events: DeploymentEvent[] = [];
-  readonly #references = new Map<string, LatencyReference>();
   /** First slot ever seen; the next block to judge begins with `#nextSlot`. */
   #firstSlot: number | undefined;
   #nextSlot = Number.POSITIVE_INFINITY;
 
-  constructor(identity: ServiceIdentity, config: VerdictConfig, digest: string, roles: Roles, counts: JudgeCounts) {
+  constructor(identity: ServiceIdentity, surroundings: Surroundings) {
+    const { config } = surroundings;
     this.identity = identity;
-    this.#config = config;
-    this.#digest = digest;
-    this.#roles = roles;
-    this.#counts = counts;
+    this.#surroundings = surroundings;
+    this.rollouts = new Rollouts(identity, config, this.cohorts);
     this.#blockSlots = Math.max(1, Math.round(config.block / 1000));
     this.#watermark = new Watermark(config.lateness, config.max_hold);
+    this.#referee = new Referee(identity, surroundings);
+  }
+
+  /** First slot that is not judged yet; undefined before the first telemetry. */
+  get judgedUntil(): number | undefined {
+    return this.#firstSlot === undefined ? undefined : this.#nextSlot;
   }
 
   /** Adds one series of one slot. */
   merge(series: DeltaSeries, slot: number, nowMs: number): void {
+    if (series.version === UNKNOWN_VERSION) {
+      this.#mergeUnknown(series, slot);
+      return;
+    }
     const cohort = this.#cohort(series.version, slot);
     if (cohort === undefined) {
-      this.#counts.overflow += series.all;
+      this.#surroundings.counts.overflow += series.all;
       return;
     }
     this.#open(slot);
     this.#watermark.report(`${series.instance}\n${series.kind}`, slot, nowMs);
     if (slot < this.#nextSlot) this.#mergeLate(cohort, series, slot);
     else this.#block(slot).version(series.version).add(series, slot);
-  }
-
-  /** The block of this slot was judged: it can only enter the windows. */
-  #mergeLate(cohort: Cohort, { kind, instance, all, bad }: DeltaSeries, slot: number): void {
-    this.#counts.late += all;
-    cohort.see(slot, instance, this.#config.max_instances);
-    cohort.advance(this.#nextSlot - 1);
-    if (kind === 'metric' && cohort.sendsSpans) return;
-    cohort.count(kind === 'log' ? 'log_errors' : 'errors', slot, all, bad);
   }
 
   /** Adds a deployment event; it takes effect when the block of its time is judged. */
@@ -83,16 +119,14 @@ export class ServiceJudge {
     if (this.#firstSlot === undefined) return [];
     const watermark = this.#watermark.advance(nowMs);
     const decisions: DecisionEvent[] = [];
-    while (this.#nextSlot + this.#blockSlots <= watermark) {
-      const decision = this.#judge(this.#nextSlot);
-      if (decision !== undefined) decisions.push(decision);
-    }
+    while (this.#nextSlot + this.#blockSlots <= watermark) decisions.push(...this.#judge(this.#nextSlot));
     return decisions;
   }
 
   /** Takes back what others were told: nobody will, once this judge is gone. */
   forget(): void {
-    this.#roles.end(this.identity.key);
+    this.#surroundings.roles.end(this.identity.key);
+    this.#surroundings.board.post(this.identity, []);
   }
 
   /** Whether nothing has been heard for so long that all of it may be forgotten. */
@@ -102,15 +136,69 @@ export class ServiceJudge {
     return last < nowMs / 1000 - FORGET_SECONDS;
   }
 
+  /** What a person may see of each rollout under way. */
+  get referee(): Referee {
+    return this.#referee;
+  }
+
+  save(): JudgeState {
+    return {
+      identity: this.identity,
+      cohorts: [...this.cohorts.values()].map((cohort) => cohort.save()),
+      rollouts: this.rollouts.save(),
+      knowledge: this.#knowledge.save(),
+      referee: this.#referee.save(),
+      blocks: [...this.#blocks].map(([start, block]) => [start, block.save()] as const),
+      minute: this.#minute.save(),
+      events: this.#events,
+      slots: [this.#firstSlot ?? null, this.#firstSlot === undefined ? null : this.#nextSlot],
+      watermark: this.#watermark.save(),
+    };
+  }
+
+  static restore(state: JudgeState, surroundings: Surroundings): ServiceJudge {
+    const judge = new ServiceJudge(state.identity, surroundings);
+    for (const saved of state.cohorts) {
+      judge.cohorts.set(saved.version, Cohort.restore(saved, surroundings.config.max_instances));
+    }
+    judge.rollouts.restore(state.rollouts);
+    judge.#knowledge = Knowledge.restore(state.knowledge);
+    judge.#referee.restore(state.referee);
+    for (const [start, saved] of state.blocks) judge.#blocks.set(start, new Block().restore(saved));
+    judge.#minute.restore(state.minute);
+    judge.#events = [...state.events];
+    judge.#firstSlot = state.slots[0] ?? undefined;
+    judge.#nextSlot = state.slots[1] ?? Number.POSITIVE_INFINITY;
+    judge.#watermark.restore(state.watermark);
+    judge.#tell();
+    return judge;
+  }
+
+  /** Requests of nobody knows which version: they can explain a silence, and nothing else. */
+  #mergeUnknown({ kind, all }: DeltaSeries, slot: number): void {
+    if (this.#firstSlot === undefined || kind !== 'span' || slot < this.#nextSlot) return;
+    this.#block(slot).unknown += all;
+  }
+
+  /** The block of this slot was judged: it can only enter the windows. */
+  #mergeLate(cohort: Cohort, { kind, instance, all, bad }: DeltaSeries, slot: number): void {
+    this.#surroundings.counts.late += all;
+    this.#referee.sawLate(cohort.version, all);
+    cohort.see(instance, slot, slot);
+    cohort.advance(this.#nextSlot - 1);
+    if (kind === 'log') cohort.count('log_errors', slot, all, bad);
+    else if (kind === cohort.requestKind) cohort.count('errors', slot, all, bad);
+  }
+
   #cohort(version: string, slot: number): Cohort | undefined {
     const known = this.cohorts.get(version);
     if (known !== undefined) {
       known.firstSlot = Math.min(known.firstSlot, slot);
       return known;
     }
-    if (version === UNKNOWN_VERSION) return undefined;
-    if (this.cohorts.size >= this.#config.max_versions && !this.#makeRoom(slot)) return undefined;
-    const cohort = new Cohort(version, slot);
+    const { max_versions, max_instances } = this.#surroundings.config;
+    if (this.cohorts.size >= max_versions && !this.#makeRoom(slot)) return undefined;
+    const cohort = new Cohort(version, slot, max_instances);
     this.cohorts.set(version, cohort);
     return cohort;
   }
@@ -119,10 +207,10 @@ export class ServiceJudge {
   #makeRoom(slot: number): boolean {
     let oldest: Cohort | undefined;
     for (const cohort of this.cohorts.values()) {
-      const isInUse = cohort.version === this.baseline || cohort.version === this.rollout?.candidate;
+      const isInUse = cohort.version === this.rollouts.baseline || this.rollouts.underWay.has(cohort.version);
       if (!isInUse && (oldest === undefined || cohort.lastSlot < oldest.lastSlot)) oldest = cohort;
     }
-    if (oldest === undefined || oldest.lastSlot > slot - this.#config.end_after / 1000) return false;
+    if (oldest === undefined || oldest.lastSlot > slot - this.#surroundings.config.end_after / 1000) return false;
     return this.cohorts.delete(oldest.version);
   }
 
@@ -149,179 +237,82 @@ export class ServiceJudge {
     return block;
   }
 
-  #judge(start: number): DecisionEvent | undefined {
+  #judge(start: number): DecisionEvent[] {
     const block = this.#blocks.get(start) ?? new Block();
     this.#blocks.delete(start);
     const end = start + this.#blockSlots;
     this.#nextSlot = end;
     for (const cohort of this.cohorts.values()) cohort.advance(end - 1);
-    for (const [version, one] of block.versions) {
-      this.cohorts.get(version)?.absorb(one, end - 1, this.#config.max_instances);
+    for (const [version, one] of block.versions) this.cohorts.get(version)?.absorb(one, end - 1);
+    this.#minute.merge(block, MINUTE_KINDS);
+    for (const event of this.#dueEvents(end)) this.rollouts.apply(event);
+    this.rollouts.chooseBaseline(end, this.#firstSlot as number);
+    this.rollouts.detect(block, start);
+    this.#turnTo(this.rollouts.baseline);
+    const isMinuteOver = Math.floor(end / MINUTE) > Math.floor(start / MINUTE);
+    for (const rollout of this.rollouts.underWay.values()) {
+      rollout.play(this.#play(rollout, block, start, end));
+      if (isMinuteOver) rollout.playMinute(this.#play(rollout, this.#minute, end - MINUTE, end));
     }
-    this.#applyEvents(end);
-    this.#chooseBaseline(end);
-    this.#detectRollout(block, start);
-    const decision = this.#play(block, start, end);
-    this.#learn(block);
-    this.#endRollout(end);
-    return decision;
+    const decisions = this.#referee.decide(this.rollouts, this.cohorts, end);
+    this.#learn(block, isMinuteOver);
+    this.#end(end);
+    this.#tell();
+    return decisions;
   }
 
-  #applyEvents(end: number): void {
+  /** What the old baseline was like says nothing of a new one. */
+  #turnTo(baseline: string | undefined): void {
+    if (baseline !== undefined && baseline !== this.#knowledge.version) this.#knowledge = new Knowledge(baseline);
+  }
+
+  #dueEvents(end: number): DeploymentEvent[] {
+    if (this.#events.length === 0) return [];
     const due = this.#events.filter(({ atSeconds }) => atSeconds < end);
-    if (due.length === 0) return;
     this.#events = this.#events.filter(({ atSeconds }) => atSeconds >= end);
-    for (const event of due.sort(inOrder)) this.#applyEvent(event);
+    return due.sort(inOrder);
   }
 
-  #applyEvent({ version, previousVersion, weight, status, atSeconds }: DeploymentEvent): void {
-    if (status === 'failed') return;
-    if (weight === 0) {
-      if (this.rollout?.candidate === version) this.#end();
-      return;
+  #play({ identity }: Rollout, block: Block, start: number, end: number): Play {
+    const { max_instances } = this.#surroundings.config;
+    const cohort = (version: string) => this.cohorts.get(version) ?? new Cohort(version, start, max_instances);
+    return {
+      block,
+      start,
+      end,
+      cohorts: { candidate: cohort(identity.candidate), baseline: cohort(identity.baseline) },
+      knowledge: this.#knowledge,
+      isForemost: this.rollouts.foremost?.identity.candidate === identity.candidate,
+    };
+  }
+
+  #learn(block: Block, isMinuteOver: boolean): void {
+    const { baseline, underWay } = this.rollouts;
+    const cohort = baseline === undefined ? undefined : this.cohorts.get(baseline);
+    if (cohort !== undefined) {
+      this.#knowledge.learn(block, cohort, (version) => underWay.has(version));
+      if (isMinuteOver) this.#knowledge.learnMinute(this.#minute, cohort, this.cohorts);
     }
-    const baseline = previousVersion || this.baseline;
-    if (baseline !== undefined && baseline !== version && this.rollout?.candidate !== version) {
-      this.baseline = baseline;
-      this.#begin(version, atSeconds, 'deployment_event');
-    }
-    if (weight !== null && this.rollout?.candidate === version) this.rollout.setWeight(weight, atSeconds);
+    if (isMinuteOver) this.#minute = new Block();
   }
 
-  /** Without an event: after `settle`, the version with most requests; of equals, the one that sorts first. */
-  #chooseBaseline(end: number): void {
-    if (this.baseline !== undefined || end - (this.#firstSlot as number) < this.#config.settle / 1000) return;
-    const candidates = [...this.cohorts.values()].filter(({ firstSlot }) => firstSlot < end);
-    candidates.sort((a, b) => b.requests - a.requests || (a.version < b.version ? -1 : 1));
-    this.baseline = candidates[0]?.version;
+  #end(end: number): void {
+    const { end_after } = this.#surroundings.config;
+    this.rollouts.endSilent(end);
+    if (end % MINUTE !== 0) return;
+    for (const cohort of this.cohorts.values()) cohort.forgetInstances(end - (2 * end_after) / 1000);
   }
 
-  /**
-   * A version that is new, or back after it was gone, is a candidate; of several, the one seen first last. A rollout
-   * under way gives way only to a version newer than its candidate, or two that appeared together would take turns.
-   */
-  #detectRollout(block: Block, start: number): void {
-    if (this.baseline === undefined) return;
-    let newest: Cohort | undefined;
-    for (const version of block.versions.keys()) {
-      const cohort = this.cohorts.get(version);
-      if (cohort === undefined || version === this.baseline || version === this.rollout?.candidate) continue;
-      if (this.#passed.has(version) || !this.#isNewerThanCandidate(cohort)) continue;
-      if (newest === undefined || isNewer(cohort, newest)) newest = cohort;
-    }
-    if (newest === undefined) return;
-    this.#begin(newest.version, Math.max(newest.firstSlot, start), 'telemetry');
-  }
-
-  #isNewerThanCandidate(cohort: Cohort): boolean {
-    if (this.rollout === undefined) return true;
-    const candidate = this.cohorts.get(this.rollout.candidate);
-    return candidate === undefined ? cohort.firstSlot > this.rollout.startedAt : isNewer(cohort, candidate);
-  }
-
-  /** Candidates whose rollout is over, with the slot it ended; stragglers of theirs begin no new one. */
-  readonly #passed = new Map<string, number>();
-
-  #begin(candidate: string, slot: number, knownBy: 'telemetry' | 'deployment_event'): void {
-    this.#end();
-    this.#passed.delete(candidate);
-    const baseline = this.baseline as string;
-    this.rollout = new Rollout({ candidate, baseline }, slot, knownBy, this.#config);
-    this.#roles.begin(this.identity.key, baseline, candidate);
-  }
-
-  #end(): void {
-    if (this.rollout === undefined) return;
-    this.#passed.set(this.rollout.candidate, this.#nextSlot);
-    this.rollout = undefined;
-    this.#roles.end(this.identity.key);
-  }
-
-  /** Takes the block into the evidence and sees what it asks for. */
-  #play(block: Block, start: number, end: number): DecisionEvent | undefined {
-    const { rollout } = this;
-    if (rollout === undefined) return undefined;
-    const absent = (version: string) => new Cohort(version, start);
-    const candidate = this.cohorts.get(rollout.candidate) ?? absent(rollout.candidate);
-    const baseline = this.cohorts.get(rollout.baseline) ?? absent(rollout.baseline);
-    const slow = rollout.play(block, start, { candidate, baseline }, this.#references);
-    countSlow(slow, candidate, baseline, end - 1);
-    const evidence = evidenceOf(rollout, this.#config);
-    const step = nextStep(rollout, evidence, end, this.#config);
-    if (step === undefined) return undefined;
-    take(rollout, step);
-    return decisionEvent({
-      step,
-      evidence,
-      rollout,
-      candidate,
-      baseline,
-      identity: this.identity,
-      atSlot: end,
-      config: this.#config,
-      digest: this.#digest,
-    });
-  }
-
-  /** The block enters the baseline's latencies after it was judged by them. */
-  #learn(block: Block): void {
-    if (this.baseline === undefined) return;
-    const cells = block.versions.get(this.baseline)?.byOperation() ?? new Map();
-    for (const [operation, cell] of cells) {
-      let reference = this.#references.get(operation);
-      if (reference === undefined) {
-        if (this.#references.size >= MAX_REFERENCES) continue;
-        reference = new LatencyReference();
-        this.#references.set(operation, reference);
-      }
-      reference.add(cell.bins);
-    }
-  }
-
-  /** A rollout is over when one side has fallen silent: the candidate was withdrawn, or has taken the baseline's place. */
-  #endRollout(end: number): void {
-    const silentSince = end - this.#config.end_after / 1000;
-    for (const [version, slot] of this.#passed) {
-      const lastSeen = this.cohorts.get(version)?.lastSlot ?? slot;
-      if (Math.max(lastSeen, slot) < silentSince) this.#passed.delete(version);
-    }
-    const { rollout } = this;
-    if (rollout === undefined || rollout.startedAt > silentSince) return;
-    const candidate = this.cohorts.get(rollout.candidate);
-    const baseline = this.cohorts.get(rollout.baseline);
-    const isGone = (cohort: Cohort | undefined) => (cohort?.lastSlot ?? 0) < silentSince;
-    if (isGone(candidate) && isGone(baseline)) return;
-    if (isGone(candidate)) this.#end();
-    else if (isGone(baseline)) {
-      this.#end();
-      this.#passed.delete(rollout.candidate);
-      this.baseline = rollout.candidate;
-      this.#references.clear();
-    }
+  /** Tells the tagger which part each version plays. */
+  #tell(): void {
+    const { baseline, underWay } = this.rollouts;
+    this.#surroundings.roles.set(this.identity.key, baseline ?? '', [...underWay.keys()]);
   }
 }
-
-/** Operations whose latencies are remembered; folding limits them first, so this only bounds what a stranger sends. */
-const MAX_REFERENCES = 1000;
-const FORGET_SECONDS = 6 * 3600;
 
 /** By time; what was said in the same second in an order of its own, so that it does not matter what came first. */
 function inOrder(a: DeploymentEvent, b: DeploymentEvent): number {
   const rank = ({ status }: DeploymentEvent) => (status === 'started' ? 0 : 1);
   const text = (event: DeploymentEvent) => JSON.stringify([event.version, event.previousVersion, event.weight]);
   return a.atSeconds - b.atSeconds || rank(a) - rank(b) || (text(a) < text(b) ? -1 : 1);
-}
-
-function isNewer(a: Cohort, b: Cohort): boolean {
-  return a.firstSlot > b.firstSlot || (a.firstSlot === b.firstSlot && a.version > b.version);
-}
-
-/** The windows get the slow requests of a block at its last slot: only now is it known what slow means. */
-function countSlow(slow: SlowCounts, candidate: Cohort, baseline: Cohort, slot: number): void {
-  for (const [name, strata] of slow) {
-    for (const stratum of strata.values()) {
-      candidate.count(name as IndicatorName, slot, stratum.candidateAll, stratum.candidateBad);
-      baseline.count(name as IndicatorName, slot, stratum.baselineAll, stratum.baselineBad);
-    }
-  }
 }

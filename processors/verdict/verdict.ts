@@ -2,12 +2,19 @@ import type { Batch, HealthBatch } from '../../pipeline/batch.ts';
 import type { Component, Consumer, Context, Outlets } from '../../pipeline/component.ts';
 import { asPipelineError } from '../../pipeline/errors.ts';
 import { serviceKeyOf } from '../../pipeline/tag.ts';
-import type { Count, Level } from '../../pipeline/telemetry/meter.ts';
+import type { Count } from '../../pipeline/telemetry/meter.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
+import { type OverrideChange, registerRoutes } from './api.ts';
+import { Board } from './board.ts';
 import type { VerdictConfig } from './config.ts';
 import { digestOf } from './decision.ts';
-import { type JudgeCounts, ServiceJudge } from './service-judge.ts';
-import { WINDOW_NAMES } from './windows.ts';
+import { ScoreGauges } from './gauges.ts';
+import { DecisionLog } from './decision-log.ts';
+import { Overrides } from './overrides.ts';
+import type { Outcome } from './recovery.ts';
+import { ServiceJudge, type Surroundings } from './service-judge.ts';
+import { StateKeeper } from './state.ts';
+import { statusOf } from './status.ts';
 
 /** How often blocks that have become complete are looked for. */
 const TICK_MS = 1000;
@@ -15,43 +22,47 @@ const TICK_MS = 1000;
 /** Merges health deltas, keeps the windows and the evidence of every service, and emits decisions. */
 export class VerdictProcessor implements Component, Consumer {
   readonly #config: VerdictConfig;
-  readonly #digest: string;
   readonly #next: Outlets;
   readonly #context: Context;
   readonly #services = new Map<string, ServiceJudge>();
-  readonly #tally: JudgeCounts = { late: 0, overflow: 0 };
-  readonly #scores = new Map<string, Level>();
+  readonly #surroundings: Surroundings;
+  readonly #decisions = new DecisionLog();
+  readonly #overrides = new Overrides();
+  readonly #state: StateKeeper;
   readonly #late: Count;
   readonly #overflow: Count;
   #stopTicking: () => void = () => {};
 
   constructor(config: VerdictConfig, next: Outlets, context: Context) {
     this.#config = config;
-    this.#digest = digestOf(config);
     this.#next = next;
     this.#context = context;
+    this.#surroundings = {
+      config,
+      digest: digestOf(config),
+      roles: context.roles,
+      board: new Board(),
+      overrides: this.#overrides,
+      counts: { late: 0, overflow: 0 },
+      onOutcome: (id, outcome) => this.#recordOutcome(id, outcome),
+    };
+    this.#state = new StateKeeper(context, this.#surroundings, this.#services, this.#decisions);
     const { id, meter } = context;
     this.#late = meter.counter('windback_verdict_late_events_total', { processor: id });
     this.#overflow = meter.counter('windback_verdict_overflow_total', { processor: id });
-    const services = () => [...this.#services.values()];
-    meter.observe('windback_verdict_cohorts', { processor: id }, () =>
-      services().reduce((sum, { cohorts }) => sum + cohorts.size, 0),
-    );
-    meter.observe(
-      'windback_verdict_rollouts',
-      { processor: id },
-      () => services().filter(({ rollout }) => rollout !== undefined).length,
-    );
-    meter.beforeText(() => this.#showScores());
+    this.#observe();
+    this.#serve();
   }
 
   async start(): Promise<void> {
+    this.#state.load();
     this.#stopTicking = this.#context.clock.every(TICK_MS, () => this.#tick());
   }
 
   async stop(): Promise<void> {
     this.#stopTicking();
     this.#stopTicking = () => {};
+    this.#state.saveAll();
   }
 
   async consume(batch: Batch): Promise<void> {
@@ -74,35 +85,41 @@ export class VerdictProcessor implements Component, Consumer {
     let judge = this.#services.get(key);
     if (judge === undefined) {
       if (this.#services.size >= this.#config.max_services) {
-        this.#tally.overflow++;
+        this.#surroundings.counts.overflow++;
         return undefined;
       }
-      const identity = { key, namespace, service, environment };
-      judge = new ServiceJudge(identity, this.#config, this.#digest, this.#context.roles, this.#tally);
+      judge = new ServiceJudge({ key, namespace, service, environment }, this.#surroundings);
       this.#services.set(key, judge);
     }
+    this.#state.touch(key);
     return judge;
   }
 
   async #tick(): Promise<void> {
     const nowMs = this.#context.clock.now();
     const decisions: DecisionEvent[] = [];
-    for (const [key, service] of this.#services) {
+    // In the order of keys: what services learn of one another must not depend on who was heard of first.
+    for (const key of [...this.#services.keys()].sort()) {
+      const service = this.#services.get(key) as ServiceJudge;
       decisions.push(...service.advance(nowMs));
       if (!service.isForgotten(nowMs)) continue;
       service.forget();
       this.#services.delete(key);
+      this.#state.touch(key);
     }
-    // Which service was heard of first must not matter; each one's own decisions stay in their order.
+    // Each service's own decisions stay in their order.
     decisions.sort((a, b) => compare(a.time, b.time) || compare(a.subject, b.subject));
     await this.#emit(decisions);
+    this.#state.saveIfDue(nowMs);
     this.#report();
   }
 
   async #emit(decisions: readonly DecisionEvent[]): Promise<void> {
     if (decisions.length === 0) return;
     const { id, meter, logger } = this.#context;
-    for (const { data, subject, id: decisionId } of decisions) {
+    for (const event of decisions) {
+      const { data, subject, id: decisionId } = event;
+      this.#decisions.add(event);
       meter.counter('windback_verdict_decisions_total', { processor: id, decision: data.decision }).add(1);
       logger.info({ decision: data.decision, service: subject, id: decisionId }, data.reason);
     }
@@ -115,42 +132,60 @@ export class VerdictProcessor implements Component, Consumer {
     }
   }
 
+  #recordOutcome(id: string, outcome: Outcome): void {
+    this.#decisions.close(id, outcome);
+    const { id: processor, meter, logger } = this.#context;
+    meter.counter('windback_verdict_recoveries_total', { processor, outcome }).add(1);
+    const service = this.#decisions.get(id)?.subject;
+    logger[outcome === 'recovered' ? 'info' : 'warn'](
+      { service, id },
+      `after the rollback: ${outcome.replace('_', ' ')}`,
+    );
+  }
+
   #report(): void {
-    this.#late.add(this.#tally.late);
-    this.#overflow.add(this.#tally.overflow);
-    this.#tally.late = 0;
-    this.#tally.overflow = 0;
+    const { counts } = this.#surroundings;
+    this.#late.add(counts.late);
+    this.#overflow.add(counts.overflow);
+    counts.late = 0;
+    counts.overflow = 0;
   }
 
-  /** Scores and evidence as gauges, made when somebody looks. */
-  #showScores(): void {
-    const seen = new Set<string>();
-    for (const { identity, cohorts } of this.#services.values()) {
-      for (const cohort of cohorts.values()) {
-        const scores = cohort.scores(this.#config.indicators);
-        for (const window of WINDOW_NAMES) {
-          const value = scores[window];
-          if (value === null) continue;
-          seen.add(this.#show(identity.key, cohort.version, window, value));
-        }
-      }
-    }
-    for (const [key, level] of this.#scores) {
-      if (seen.has(key)) continue;
-      level.remove();
-      this.#scores.delete(key);
-    }
+  #observe(): void {
+    const { id, meter } = this.#context;
+    const services = () => [...this.#services.values()];
+    const sum = (size: (service: ServiceJudge) => number) => () =>
+      services().reduce((total, service) => total + size(service), 0);
+    meter.observe(
+      'windback_verdict_cohorts',
+      { processor: id },
+      sum(({ cohorts }) => cohorts.size),
+    );
+    meter.observe(
+      'windback_verdict_rollouts',
+      { processor: id },
+      sum(({ rollouts }) => rollouts.underWay.size),
+    );
+    const gauges = new ScoreGauges(meter);
+    meter.beforeText(() => gauges.show(services(), this.#config.indicators));
   }
 
-  #show(service: string, version: string, window: string, value: number): string {
-    const key = JSON.stringify([service, version, window]);
-    let level = this.#scores.get(key);
-    if (level === undefined) {
-      level = this.#context.meter.gauge('windback_health_score', { service, version, window });
-      this.#scores.set(key, level);
-    }
-    level.set(value);
-    return key;
+  #serve(): void {
+    const { routes, clock } = this.#context;
+    const view = {
+      status: () => statusOf([...this.#services.values()], this.#surroundings, clock.now()),
+      decision: (id: string) => this.#decisions.get(id),
+      decisions: (limit: number) => this.#decisions.latest(limit),
+    };
+    const changed = ({ action, override }: OverrideChange) => {
+      this.#state.saveOverrides();
+      const { kind, service, version, by, reason } = override;
+      this.#context.logger.info(
+        { action, kind, service, version, by },
+        `override ${action}: ${reason || 'no reason given'}`,
+      );
+    };
+    registerRoutes(routes, view, this.#overrides, { now: () => clock.now(), changed });
   }
 }
 

@@ -57,6 +57,27 @@ export class Watermark {
     this.#slot = Math.max(this.#slot, Math.floor(reached - this.#latenessSeconds));
     return this.#slot;
   }
+
+  save(): WatermarkState {
+    return {
+      slot: Number.isFinite(this.#slot) ? this.#slot : null,
+      sources: [...this.#sources].map(
+        ([key, { slot, lastArrivalMs, delayMs }]) => [key, slot, lastArrivalMs, delayMs] as const,
+      ),
+    };
+  }
+
+  restore({ slot, sources }: WatermarkState): void {
+    this.#slot = slot ?? Number.NEGATIVE_INFINITY;
+    for (const [key, at, lastArrivalMs, delayMs] of sources)
+      this.#sources.set(key, { slot: at, lastArrivalMs, delayMs });
+  }
+}
+
+/** What a `Watermark` keeps. */
+export interface WatermarkState {
+  readonly slot: number | null;
+  readonly sources: readonly (readonly [string, number, number, number])[];
 }
 
 /** A source silent for this long is gone. */

@@ -45,6 +45,24 @@ export interface Evidence {
   readonly fired: boolean;
 }
 
+/** What the candidate is compared with. */
+export type BaselineKind = 'concurrent' | 'historical' | 'chosen';
+
+/** Another rollout with evidence at the same time, and why it is not the one to blame; or the one that is. */
+export interface Blame {
+  /** Name of the other service, and its candidate. */
+  readonly service: string;
+  readonly candidate: string;
+  readonly verdict: Verdict;
+  readonly why_not: string;
+}
+
+/** An exception or message that the baseline never had. */
+export interface NewSignature {
+  readonly signature: string;
+  readonly count: number;
+}
+
 /** An operation that stands out. */
 export interface OperationEvidence {
   readonly operation: string;
@@ -63,6 +81,7 @@ export interface Decision {
   readonly candidate: CohortHealth;
   /** Null where the rollout has no baseline to compare with. */
   readonly baseline: CohortHealth | null;
+  readonly baseline_kind: BaselineKind;
   readonly rollout: {
     readonly id: string;
     /** Event times, RFC 3339. */
@@ -73,11 +92,17 @@ export interface Decision {
     readonly known_by: 'telemetry' | 'deployment_event';
   };
   readonly evidence: readonly Evidence[];
+  /** Why nothing can be said; null unless the verdict is `inconclusive`. */
+  readonly inconclusive: string | null;
   /** The indicator that decided; null for a promotion. */
   readonly indicator: string | null;
   readonly operations: readonly OperationEvidence[];
   /** Up to ten trace ids, hex, of requests of the candidate that went wrong. */
   readonly exemplars: readonly string[];
+  /** Exceptions and messages of the candidate that the baseline never had, the most frequent first. */
+  readonly signatures: readonly NewSignature[];
+  /** Other rollouts that were suspected, and why not they. */
+  readonly blame: readonly Blame[];
   readonly guards: readonly { readonly guard: string; readonly passed: boolean; readonly detail: string }[];
   readonly policy: {
     readonly false_rollback_rate: number;
@@ -86,6 +111,8 @@ export interface Decision {
     readonly digest: string;
   };
   readonly dry_run: boolean;
+  /** All of this as a page for a person. */
+  readonly explanation: string;
 }
 
 /** A decision in its envelope. */

@@ -42,6 +42,11 @@ export function decisionEvent(id = 'd-1'): DecisionEvent {
       exemplars: ['5b8efff798038103d269b633813fc60c'],
       guards: [{ guard: 'min_requests', passed: true, detail: '1000 of 100' }],
       policy: { false_rollback_rate: 0.001, tolerance: 1.5, digest: '0123456789abcdef' },
+      baseline_kind: 'concurrent',
+      inconclusive: null,
+      signatures: [],
+      blame: [],
+      explanation: 'as above',
       dry_run: false,
     },
   };

@@ -3,7 +3,10 @@ import { Roles } from '../../pipeline/roles.ts';
 import { serviceKeyOf } from '../../pipeline/tag.ts';
 import { type VerdictConfig, verdictConfig } from '../../processors/verdict/config.ts';
 import { digestOf } from '../../processors/verdict/decision.ts';
-import { ServiceJudge } from '../../processors/verdict/service-judge.ts';
+import { Board } from '../../processors/verdict/board.ts';
+import { Overrides } from '../../processors/verdict/overrides.ts';
+import type { Outcome } from '../../processors/verdict/recovery.ts';
+import { ServiceJudge, type Surroundings } from '../../processors/verdict/service-judge.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
 import type { DeltaSeries, DeploymentEvent } from '../../proto/windback/health.ts';
 import { binOf } from '../../proto/windback/latency-bins.ts';
@@ -52,7 +55,10 @@ export function config(overrides: Record<string, unknown> = {}): VerdictConfig {
 export class Bench {
   readonly roles = new Roles();
   readonly counts = { late: 0, overflow: 0 };
-  readonly judge: ServiceJudge;
+  readonly board = new Board();
+  readonly overrides = new Overrides();
+  readonly outcomes: [string, Outcome][] = [];
+  judge: ServiceJudge;
   readonly decisions: DecisionEvent[] = [];
   /** The next second. */
   slot = START;
@@ -60,7 +66,19 @@ export class Bench {
   constructor(overrides: Record<string, unknown> = {}) {
     const settings = config(overrides);
     const identity = { key: serviceKeyOf(SERVICE.namespace, SERVICE.service, SERVICE.environment), ...SERVICE };
-    this.judge = new ServiceJudge(identity, settings, digestOf(settings), this.roles, this.counts);
+    this.judge = new ServiceJudge(identity, this.#surroundings(settings));
+  }
+
+  #surroundings(settings: VerdictConfig): Surroundings {
+    return {
+      config: settings,
+      digest: digestOf(settings),
+      roles: this.roles,
+      board: this.board,
+      overrides: this.overrides,
+      counts: this.counts,
+      onOutcome: (id, outcome) => this.outcomes.push([id, outcome]),
+    };
   }
 
   /** Lets one second pass with what was seen in it. Returns the decisions taken. */

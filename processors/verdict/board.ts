@@ -1,0 +1,96 @@
+import type { Blame, Verdict } from '../../proto/windback/decision.ts';
+import type { ServiceIdentity } from './identity.ts';
+
+/** One rollout as other services' judges see it. */
+export interface Posted {
+  readonly candidate: string;
+  readonly startedAt: number;
+  /** The last slot that was judged, and the first in which the evidence was enough to hold; undefined before that. */
+  readonly judgedUntil: number;
+  readonly suspectSince: number | undefined;
+  /** The strongest indicator's part of the way to its bar. */
+  readonly progress: number;
+  readonly verdict: Verdict;
+  /** Failed requests of the candidate, and of how many of them whose answer had failed first, by service name. */
+  readonly errors: number;
+  readonly origins: ReadonlyMap<string, number>;
+}
+
+/** An error is another's if at least this part of the failed requests had a failed call to it. */
+const MOST = 0.5;
+/** Rollouts that began further apart than this have nothing to do with one another, slots. */
+const TOGETHER = 6 * 3600;
+/** Others that a decision names. */
+const MAX_NAMED = 10;
+
+/** What the judges of all services know of one another: whose rollouts are suspected, and where their errors come from. */
+export class Board {
+  readonly #services = new Map<string, { readonly identity: ServiceIdentity; readonly rollouts: readonly Posted[] }>();
+
+  /** The rollouts of a service as they stand; none takes the service off the board. */
+  post(identity: ServiceIdentity, rollouts: readonly Posted[]): void {
+    if (rollouts.length === 0) this.#services.delete(identity.key);
+    else this.#services.set(identity.key, { identity, rollouts });
+  }
+
+  /**
+   * The rollout that is to blame instead of `own`, as a sentence: most of the failed requests had a failed call to a
+   * service whose own candidate is suspected, and whose own errors do not come from here in turn.
+   */
+  culprit(identity: ServiceIdentity, own: Posted): string | undefined {
+    if (own.errors === 0) return undefined;
+    for (const [callee, count] of [...own.origins].sort(byCount)) {
+      if (count < MOST * own.errors) return undefined;
+      const found = this.#suspected(identity, callee);
+      if (found === undefined || comesFrom(found.rollout, identity.service)) continue;
+      return `${count} of its ${own.errors} failed requests had a failed call to ${callee} first, whose new version ${found.rollout.candidate} is suspected`;
+    }
+    return undefined;
+  }
+
+  /** The other rollouts of these hours, and why they are not the one to blame. */
+  others(identity: ServiceIdentity, own: Posted): Blame[] {
+    const named: (Blame & { readonly progress: number })[] = [];
+    for (const { identity: other, rollouts } of this.#services.values()) {
+      if (other.key === identity.key || other.environment !== identity.environment) continue;
+      for (const rollout of rollouts) {
+        if (Math.abs(rollout.startedAt - own.startedAt) > TOGETHER) continue;
+        const { candidate, verdict, progress } = rollout;
+        named.push({ service: other.service, candidate, verdict, why_not: whyNot(identity, own, rollout), progress });
+      }
+    }
+    named.sort((a, b) => b.progress - a.progress || (a.service < b.service ? -1 : 1));
+    return named.slice(0, MAX_NAMED).map(({ progress: _, ...blame }) => blame);
+  }
+
+  #suspected(identity: ServiceIdentity, service: string): { rollout: Posted } | undefined {
+    for (const { identity: other, rollouts } of this.#services.values()) {
+      if (other.service !== service || other.environment !== identity.environment) continue;
+      const rollout = rollouts.find(({ suspectSince }) => suspectSince !== undefined);
+      if (rollout !== undefined) return { rollout };
+    }
+    return undefined;
+  }
+}
+
+function whyNot(identity: ServiceIdentity, own: Posted, other: Posted): string {
+  const fromHere = other.origins.get(identity.service) ?? 0;
+  if (other.errors > 0 && fromHere >= MOST * other.errors) {
+    return `${fromHere} of its ${other.errors} failed requests had a failed call to ${identity.service} first`;
+  }
+  if (other.suspectSince === undefined) {
+    return `no evidence against it: ${Math.round(other.progress * 100)} % of the way to its bar`;
+  }
+  if (own.suspectSince !== undefined && other.suspectSince > own.suspectSince) {
+    return `evidence against it began ${other.suspectSince - own.suspectSince} s later; it is judged by its own`;
+  }
+  return 'there is evidence against it too; it is judged by its own';
+}
+
+function comesFrom({ errors, origins }: Posted, service: string): boolean {
+  return errors > 0 && (origins.get(service) ?? 0) >= MOST * errors;
+}
+
+function byCount([a, one]: readonly [string, number], [b, other]: readonly [string, number]): number {
+  return other - one || (a < b ? -1 : 1);
+}

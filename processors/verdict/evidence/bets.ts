@@ -1,0 +1,198 @@
+/**
+ * Evidence by betting. In a block, bad events happened; the hypothesis is that the candidate is at most `risk` times as
+ * bad as the baseline. Gamblers bet against it with stakes fixed before the block; the mean of their capitals is a
+ * non-negative supermartingale under the hypothesis, so by Ville's inequality it ever exceeds 1/a with probability at
+ * most a, however often one looks. Nothing is assumed of what happens inside a block: bursts, incidents that hit both
+ * versions and levels that swing all cancel.
+ *
+ * Three kinds of gamblers, since each is quick where the others are slow:
+ * - share: on the candidate's share of the bad events, given how many there were. Quick for a small canary.
+ * - rate: on the difference of the two rates. Quick where the candidate has most of the traffic.
+ * - order (latency only): on whose quantile is higher. Quick where many requests are a little slower.
+ *
+ * Sources: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting" (JRSS B 2024);
+ * Lindon & Malek, "Anytime-valid inference for multinomial count data" (NeurIPS 2022) for conditioning on the total.
+ */
+import { type Strata, total } from './strata.ts';
+
+/** How much worse than the hypothesis a share gambler thinks the candidate is. */
+export const WORSE = [1.25, 1.5, 2, 3, 4, 6, 10, 20];
+/** Stakes of rate gamblers, as parts of the largest one that cannot ruin. */
+const RATE_STAKES = [0.2, 0.5, 0.9];
+/** Stakes of order gamblers, likewise. */
+const ORDER_STAKES = [0.3, 0.6, 0.9];
+
+/** How the first capital is dealt out over the kinds, with order gamblers and without. */
+const DEAL = { share: 0.7, rate: 0.3, order: 0 };
+const DEAL_ORDERED = { share: 0.4, rate: 0.2, order: 0.4 };
+
+/**
+ * Where almost everything goes wrong and a block holds a handful of requests, the share of the bad events that is the
+ * candidate's is more than its part of the level by the mere arithmetic of ratios; share gamblers then stay away.
+ */
+const FEW = 5;
+const HIGH_RATE = 0.2;
+
+/** The candidate's expected share of the bad events if it is `risk` times as bad, each stratum by its own counts. */
+export function shareAt(strata: Strata, risk: number): number {
+  const { candidateAll, candidateBad, baselineAll, baselineBad } = strata;
+  let expected = 0;
+  let bad = 0;
+  for (let i = 0; i < candidateAll.length; i++) {
+    const weighted = (candidateAll[i] as number) * risk;
+    const both = (candidateBad[i] as number) + (baselineBad[i] as number);
+    expected += both * (weighted / (weighted + (baselineAll[i] as number)));
+    bad += both;
+  }
+  return expected / bad;
+}
+
+/** What one kind of gamblers bets on in a block: the outcome, what the hypothesis allows it to be on average, its range. */
+export interface BetsState {
+  readonly logs: readonly number[];
+  readonly blocks: number;
+  readonly baseline: readonly [bad: number, all: number];
+}
+
+/** An e-process against "the candidate is at most `risk` times as bad". */
+export class Bets {
+  readonly #risk: number;
+  /** Latency: the part of requests that lies beyond the quantile; undefined without order gamblers. */
+  readonly #tail: number | undefined;
+  /** Logarithm of each gambler's capital: share, rate, order. */
+  readonly #logs: Float64Array;
+  /** Blocks that had something to say. */
+  blocks = 0;
+  #baselineBad = 0;
+  #baselineAll = 0;
+
+  constructor(risk: number, tail?: number) {
+    this.#risk = risk;
+    this.#tail = tail;
+    const deal = tail === undefined ? DEAL : DEAL_ORDERED;
+    const each = (part: number, among: number) => new Array<number>(among).fill(Math.log(part / among));
+    this.#logs = Float64Array.from([
+      ...each(deal.share, WORSE.length),
+      ...each(deal.rate, RATE_STAKES.length),
+      ...(tail === undefined ? [] : each(deal.order, ORDER_STAKES.length)),
+    ]);
+  }
+
+  /** Plays one block; whether it said anything. */
+  play(strata: Strata): boolean {
+    if (strata.candidateAll.length === 0) return false;
+    const bad = total(strata.candidateBad) + total(strata.baselineBad);
+    const hasOrder = this.#tail !== undefined && this.#playOrder(strata, this.#tail);
+    if (bad > 0) {
+      if (this.#mayShare(strata)) this.#playShare(strata, bad);
+      this.#playRate(strata);
+    }
+    this.#baselineBad += total(strata.baselineBad);
+    this.#baselineAll += total(strata.baselineAll);
+    const hasSpoken = bad > 0 || hasOrder;
+    if (hasSpoken) this.blocks++;
+    return hasSpoken;
+  }
+
+  /** Natural logarithm of the e-value. */
+  get logE(): number {
+    return logSumExp(this.#logs);
+  }
+
+  /** Throws away a part of the gains: evidence that is not renewed fades. Losing money on purpose is always allowed. */
+  fade(part: number): void {
+    const { logE } = this;
+    if (logE <= 0) return;
+    for (let i = 0; i < this.#logs.length; i++) this.#logs[i] = (this.#logs[i] as number) - part * logE;
+  }
+
+  clone(): Bets {
+    const copy = new Bets(this.#risk, this.#tail);
+    copy.restore(this.save());
+    return copy;
+  }
+
+  save(): BetsState {
+    return { logs: [...this.#logs], blocks: this.blocks, baseline: [this.#baselineBad, this.#baselineAll] };
+  }
+
+  restore({ logs, blocks, baseline }: BetsState): void {
+    this.#logs.set(logs);
+    this.blocks = blocks;
+    [this.#baselineBad, this.#baselineAll] = baseline;
+  }
+
+  /** Decided by the past and by how many requests there were, not by how they ended: that is what keeps the bet fair. */
+  #mayShare({ candidateAll, baselineAll }: Strata): boolean {
+    if (total(candidateAll) >= FEW && total(baselineAll) >= FEW) return true;
+    return this.#baselineAll === 0 || this.#baselineBad / this.#baselineAll <= HIGH_RATE;
+  }
+
+  #playShare(strata: Strata, bad: number): void {
+    const expected = shareAt(strata, this.#risk);
+    const surprise = total(strata.candidateBad) / bad - expected;
+    const variance = expected * (1 - expected);
+    for (let i = 0; i < WORSE.length; i++) {
+      const stake = (shareAt(strata, this.#risk * (WORSE[i] as number)) - expected) / variance;
+      this.#logs[i] = (this.#logs[i] as number) + Math.log1p(stake * surprise);
+    }
+  }
+
+  /** E[k/c - risk * l/b] <= 0 stratum by stratum, and so for any mean of them by weights that outcomes do not change. */
+  #playRate(strata: Strata): void {
+    const { candidateAll, candidateBad, baselineAll, baselineBad } = strata;
+    let weights = 0;
+    let sum = 0;
+    for (let i = 0; i < candidateAll.length; i++) {
+      const c = candidateAll[i] as number;
+      const b = baselineAll[i] as number;
+      const weight = (c * b) / (c + b);
+      weights += weight;
+      sum += weight * ((candidateBad[i] as number) / c - (this.#risk * (baselineBad[i] as number)) / b);
+    }
+    const difference = sum / weights;
+    RATE_STAKES.forEach((part, i) => {
+      const at = WORSE.length + i;
+      this.#logs[at] = (this.#logs[at] as number) + Math.log1p((part / this.#risk) * difference);
+    });
+  }
+
+  /**
+   * Under the hypothesis the candidate's quantile exceeds the bound at most every other time. A stratum takes part
+   * with enough requests to have such a quantile.
+   */
+  #playOrder({ candidateAll, baselineAll, candidateOver }: Strata, tail: number): boolean {
+    let weights = 0;
+    let over = 0;
+    for (let i = 0; i < candidateOver.length; i++) {
+      const c = candidateAll[i] as number;
+      const b = baselineAll[i] as number;
+      if (Math.min(c, b) * tail < MIN_TAIL) continue;
+      const weight = (c * b) / (c + b);
+      weights += weight;
+      if ((candidateOver[i] as number) > tail * c + HALF) over += weight;
+    }
+    if (weights === 0) return false;
+    const surprise = over / weights - EVERY_OTHER;
+    ORDER_STAKES.forEach((part, i) => {
+      const at = WORSE.length + RATE_STAKES.length + i;
+      this.#logs[at] = (this.#logs[at] as number) + Math.log1p((part / EVERY_OTHER) * surprise);
+    });
+    return true;
+  }
+}
+
+/** Requests beyond the quantile that a block must be expected to hold on either side, for the order to mean something. */
+const MIN_TAIL = 4;
+const HALF = 0.5;
+const EVERY_OTHER = 0.5;
+
+/** log of the sum of exp(values), without overflow. */
+export function logSumExp(values: Float64Array): number {
+  let top = Number.NEGATIVE_INFINITY;
+  for (const value of values) top = Math.max(top, value);
+  if (top === Number.NEGATIVE_INFINITY) return top;
+  let sum = 0;
+  for (const value of values) sum += Math.exp(value - top);
+  return top + Math.log(sum);
+}

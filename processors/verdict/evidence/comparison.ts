@@ -1,0 +1,245 @@
+import type { Pair } from '../../../proto/windback/decision.ts';
+import { Bets, type BetsState } from './bets.ts';
+import { Endurance, type EnduranceState } from './endurance.ts';
+import { RiskInterval } from './interval.ts';
+import { ObjectiveBets } from './objective.ts';
+import { against, type Counts, type Readings, type Strata, sumOf, total } from './strata.ts';
+
+/** How one indicator is compared. */
+export interface ComparisonTerms {
+  /** The candidate may be this many times as bad. */
+  readonly risk: number;
+  /** For a promotion it must be shown to be less than this many times as bad. */
+  readonly promotionRisk: number;
+  /** The rate of bad events that the objective allows. */
+  readonly budget: number;
+  /** Latency: the part of requests beyond the quantile. */
+  readonly tail: number | undefined;
+  /** Blocks that an incident may last without being taken for the version's. */
+  readonly incidentBlocks: number;
+}
+
+/** What is left of the evidence after a block in which the candidate was at work and nothing of it went wrong. */
+const CALM_FADE = 0.03;
+/** Strata remembered by name; further ones are compared all the same, but not told apart in a decision. */
+const MAX_STRATA = 1000;
+
+/** What a `Comparison` keeps. */
+export interface ComparisonState {
+  readonly worse: BetsState;
+  readonly better: BetsState;
+  readonly interval: readonly (readonly number[])[];
+  readonly objective: readonly number[];
+  readonly endurance: EnduranceState;
+  readonly breadth: readonly (readonly [number, BetsState])[];
+  readonly placebos: readonly (readonly [number, BetsState, number])[];
+  readonly pairs: readonly [number, number, number, number];
+  readonly operations: readonly (readonly [string, number, number, number, number])[];
+}
+
+/** One indicator of one rollout: its evidence both ways, its guards, its counts, and how large the difference is. */
+export class Comparison {
+  readonly #terms: ComparisonTerms;
+  readonly worse: Bets;
+  readonly better: Bets;
+  readonly interval = new RiskInterval();
+  readonly objective: ObjectiveBets;
+  readonly endurance: Endurance;
+  readonly candidate = { bad: 0, all: 0 };
+  readonly baseline = { bad: 0, all: 0 };
+  /** By operation, since the rollout began. */
+  readonly operations = new Map<string, { candidate: Pair; baseline: Pair }>();
+  /** The same evidence without one group of the candidate's instances, by group. */
+  readonly #breadth = new Map<number, Bets>();
+  /** The same evidence for one group of the baseline's instances against the rest, and the highest it ever reached. */
+  readonly #placebos = new Map<number, { readonly bets: Bets; highest: number }>();
+
+  constructor(terms: ComparisonTerms) {
+    this.#terms = terms;
+    this.worse = new Bets(terms.risk, terms.tail);
+    this.better = new Bets(1 / terms.promotionRisk);
+    this.objective = new ObjectiveBets(terms.budget);
+    this.endurance = new Endurance(terms.incidentBlocks);
+  }
+
+  /** Plays one block. */
+  play({ strata: names, candidate, baseline, suspects }: Readings): void {
+    const size = names.length;
+    const all = sumOf(candidate, size);
+    const rest = sumOf(baseline, size);
+    this.#count(names, all, rest);
+    const strata = against(all, rest);
+    this.#playBreadth(candidate, rest, size);
+    this.#playMain(strata);
+    this.objective.play(total(all.bad), total(all.all));
+    this.#playPlacebos(baseline, suspects, size);
+  }
+
+  /**
+   * What is left of the evidence without the group of instances that weighs most; undefined with a single one, for
+   * then nothing tells the version from its host.
+   */
+  get logWithoutWorst(): number | undefined {
+    if (this.#breadth.size < 2) return undefined;
+    return Math.min(...[...this.#breadth.values()].map(({ logE }) => logE));
+  }
+
+  /** The highest evidence that any group of the baseline's own instances ever had against the rest. */
+  get logPlacebo(): number {
+    return Math.max(0, ...[...this.#placebos.values()].map(({ highest }) => highest));
+  }
+
+  get placebos(): number {
+    return this.#placebos.size;
+  }
+
+  /**
+   * The candidate's rate over the baseline's, stratified by operation (Mantel-Haenszel); null where the baseline had no
+   * bad event to compare with. Blocks are pooled first: in a stratum as small as a block a lone event weighs by chance.
+   */
+  get relativeRisk(): number | null {
+    const { candidate, baseline } = this.#weighted();
+    return baseline === 0 ? null : candidate / baseline;
+  }
+
+  /** How much higher the candidate's rate is than the baseline's, each operation weighing as the candidate served it. */
+  get excess(): number {
+    let excess = 0;
+    let requests = 0;
+    for (const { candidate, baseline } of this.operations.values()) {
+      if (candidate.all === 0 || baseline.all === 0) continue;
+      requests += candidate.all;
+      excess += candidate.bad - (baseline.bad / baseline.all) * candidate.all;
+    }
+    return requests === 0 ? 0 : excess / requests;
+  }
+
+  save(): ComparisonState {
+    return {
+      worse: this.worse.save(),
+      better: this.better.save(),
+      interval: this.interval.save(),
+      objective: this.objective.save(),
+      endurance: this.endurance.save(),
+      breadth: [...this.#breadth].map(([group, bets]) => [group, bets.save()] as const),
+      placebos: [...this.#placebos].map(([group, { bets, highest }]) => [group, bets.save(), highest] as const),
+      pairs: [this.candidate.bad, this.candidate.all, this.baseline.bad, this.baseline.all],
+      operations: [...this.operations].map(
+        ([name, { candidate: c, baseline: b }]) => [name, c.bad, c.all, b.bad, b.all] as const,
+      ),
+    };
+  }
+
+  restore(state: ComparisonState): void {
+    this.worse.restore(state.worse);
+    this.better.restore(state.better);
+    this.interval.restore(state.interval);
+    this.objective.restore(state.objective);
+    this.endurance.restore(state.endurance);
+    for (const [group, saved] of state.breadth) this.#breadth.set(group, this.#restored(saved));
+    for (const [group, saved, highest] of state.placebos) {
+      this.#placebos.set(group, { bets: this.#restored(saved), highest });
+    }
+    [this.candidate.bad, this.candidate.all, this.baseline.bad, this.baseline.all] = state.pairs;
+    for (const [name, cBad, cAll, bBad, bAll] of state.operations) {
+      this.operations.set(name, { candidate: { bad: cBad, all: cAll }, baseline: { bad: bBad, all: bAll } });
+    }
+  }
+
+  #fresh(): Bets {
+    return new Bets(this.#terms.risk, this.#terms.tail);
+  }
+
+  #restored(saved: BetsState): Bets {
+    const bets = this.#fresh();
+    bets.restore(saved);
+    return bets;
+  }
+
+  #playMain(strata: Strata): void {
+    this.worse.play(strata);
+    // The mirror image: the baseline as the candidate, against "at least 1 / promotionRisk times as bad".
+    this.better.play(mirrored(strata));
+    this.interval.play(strata);
+    if (isCalm(strata)) this.worse.fade(CALM_FADE);
+    this.endurance.see(this.worse.logE);
+  }
+
+  /** Before the main bets, whose state a group that is new to the rollout starts from: it weighed nothing so far. */
+  #playBreadth(candidate: Readings['candidate'], rest: Counts, size: number): void {
+    candidate.forEach((one, group) => {
+      if (one === undefined || this.#breadth.has(group)) return;
+      this.#breadth.set(group, this.#breadth.size === 0 ? this.#fresh() : this.worse.clone());
+    });
+    // Without a lone group nothing is left to play with.
+    if (this.#breadth.size < 2) return;
+    for (const [group, bets] of this.#breadth) {
+      const strata = against(sumOf(candidate, size, group), rest);
+      bets.play(strata);
+      if (isCalm(strata)) bets.fade(CALM_FADE);
+    }
+  }
+
+  #playPlacebos(baseline: Readings['baseline'], suspects: Readings['suspects'], size: number): void {
+    if (baseline.filter((one) => one !== undefined).length < 2) return;
+    suspects.forEach((one, group) => {
+      if (one === undefined) return;
+      let placebo = this.#placebos.get(group);
+      if (placebo === undefined) {
+        placebo = { bets: this.#fresh(), highest: 0 };
+        this.#placebos.set(group, placebo);
+      }
+      const strata = against(one, sumOf(baseline, size, group));
+      placebo.bets.play(strata);
+      if (isCalm(strata)) placebo.bets.fade(CALM_FADE);
+      placebo.highest = Math.max(placebo.highest, placebo.bets.logE);
+    });
+  }
+
+  #weighted(): { candidate: number; baseline: number } {
+    const sum = { candidate: 0, baseline: 0 };
+    for (const { candidate, baseline } of this.operations.values()) {
+      const all = candidate.all + baseline.all;
+      if (all === 0) continue;
+      sum.candidate += (candidate.bad * baseline.all) / all;
+      sum.baseline += (baseline.bad * candidate.all) / all;
+    }
+    return sum;
+  }
+
+  #count(names: readonly string[], candidate: Counts, baseline: Counts): void {
+    names.forEach((name, i) => {
+      const of = (counts: Counts) => ({ bad: counts.bad[i] as number, all: counts.all[i] as number });
+      const both = { candidate: of(candidate), baseline: of(baseline) };
+      add(this.candidate, both.candidate);
+      add(this.baseline, both.baseline);
+      const known = this.operations.get(name);
+      if (known === undefined) {
+        if (this.operations.size < MAX_STRATA) this.operations.set(name, both);
+        return;
+      }
+      add(known.candidate as { bad: number; all: number }, both.candidate);
+      add(known.baseline as { bad: number; all: number }, both.baseline);
+    });
+  }
+}
+
+/** The candidate was at work, and nothing of it went wrong. */
+function isCalm({ candidateAll, candidateBad }: Strata): boolean {
+  return candidateAll.length > 0 && total(candidateBad) === 0;
+}
+
+function mirrored({ candidateAll, candidateBad, baselineAll, baselineBad }: Strata): Strata {
+  return {
+    candidateAll: baselineAll,
+    candidateBad: baselineBad,
+    baselineAll: candidateAll,
+    baselineBad: candidateBad,
+    candidateOver: [],
+  };
+}
+
+function add(sum: { bad: number; all: number }, pair: Pair): void {
+  sum.bad += pair.bad;
+  sum.all += pair.all;
+}

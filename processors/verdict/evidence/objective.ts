@@ -1,0 +1,40 @@
+import { logSumExp } from './bets.ts';
+
+/** The candidate's true rate as the gamblers think it is, as parts of the budget. */
+const BELIEFS = [0.02, 0.2, 0.5];
+
+/**
+ * Evidence that the candidate's own rate of bad events is within the objective, for promotions where nothing, or hardly
+ * anything, went wrong and a comparison has nothing to go by. The likelihood ratio of a rate below the budget to the
+ * budget itself is a supermartingale for every rate at or above the budget, so it may be watched for ever. It counts
+ * events one by one: bursts could make it too sure of a version that fails, never of one that does not.
+ */
+export class ObjectiveBets {
+  readonly #budget: number;
+  readonly #logs = new Float64Array(BELIEFS.length).fill(-Math.log(BELIEFS.length));
+
+  /** `budget`: the rate of bad events that the objective allows. */
+  constructor(budget: number) {
+    this.#budget = budget;
+  }
+
+  play(bad: number, all: number): void {
+    BELIEFS.forEach((part, i) => {
+      const gainBad = Math.log(part);
+      const gainGood = Math.log((1 - part * this.#budget) / (1 - this.#budget));
+      this.#logs[i] = (this.#logs[i] as number) + bad * gainBad + (all - bad) * gainGood;
+    });
+  }
+
+  get logE(): number {
+    return logSumExp(this.#logs);
+  }
+
+  save(): readonly number[] {
+    return [...this.#logs];
+  }
+
+  restore(logs: readonly number[]): void {
+    this.#logs.set(logs);
+  }
+}

@@ -1,0 +1,101 @@
+import { logSumExp } from './bets.ts';
+
+/** Stakes, as parts of the largest one that cannot ruin. */
+const STAKES = [0.25, 0.5, 0.9];
+/** The part of new instances that may die young in a sound version: pods are moved and scaled away. */
+const YOUNG_DEATHS = 0.2;
+
+/** What `SilenceBets` keeps. */
+export interface SilenceState {
+  readonly logs: readonly number[];
+  readonly crashLogs: readonly number[];
+  readonly sums: readonly [fair: number, got: number, blocks: number, expected: number, missing: number];
+  readonly crashes: readonly [births: number, deaths: number];
+}
+
+/**
+ * Evidence that the candidate is not there: it does not get the requests it should, or its instances start over and
+ * over. For the first a bet is made whenever its fair part has grown to one request or more: x = min(1, its requests /
+ * its fair part), against E[x] >= share. For the second, one for every new instance: that it died young, against at
+ * most `YOUNG_DEATHS` of them. E-processes as in `bets.ts`, their mean counts.
+ */
+export class SilenceBets {
+  readonly #share: number;
+  readonly #logs = new Float64Array(STAKES.length).fill(-Math.log(STAKES.length));
+  readonly #crashLogs = new Float64Array(STAKES.length).fill(-Math.log(STAKES.length));
+  #fair = 0;
+  #got = 0;
+  blocks = 0;
+  /** Requests expected and missing so far, as the indicator's pair. */
+  expected = 0;
+  missing = 0;
+  /** New instances whose first minutes are over, and those among them that died young. */
+  births = 0;
+  deaths = 0;
+
+  constructor(share: number) {
+    this.#share = share;
+  }
+
+  /** Plays one block: `weight` is the candidate's fair part of the `total` requests, of which it got `candidate`. */
+  play(weight: number, candidate: number, total: number): void {
+    this.#fair += weight * total;
+    this.#got += candidate;
+    if (this.#fair < 1) return;
+    const got = Math.min(1, this.#got / this.#fair);
+    this.expected += this.#fair;
+    this.missing += this.#fair * (1 - got);
+    this.#fair = 0;
+    this.#got = 0;
+    this.blocks++;
+    const largest = 1 / (1 - this.#share);
+    stake(this.#logs, largest * (this.#share - got));
+  }
+
+  /** One new instance of the candidate has lived through its first minutes, or has died in them. */
+  playBirth(hasDied: boolean): void {
+    this.births++;
+    if (hasDied) this.deaths++;
+    stake(this.#crashLogs, (Number(hasDied) - YOUNG_DEATHS) / YOUNG_DEATHS);
+  }
+
+  get logE(): number {
+    return logSumExp(Float64Array.of(this.#logMissing, this.#logCrashes)) - Math.LN2;
+  }
+
+  /** Whether it is crashes rather than missing requests that tell. */
+  get isCrashLoop(): boolean {
+    return this.#logCrashes > this.#logMissing;
+  }
+
+  get #logMissing(): number {
+    return logSumExp(this.#logs);
+  }
+
+  get #logCrashes(): number {
+    return logSumExp(this.#crashLogs);
+  }
+
+  save(): SilenceState {
+    return {
+      logs: [...this.#logs],
+      crashLogs: [...this.#crashLogs],
+      sums: [this.#fair, this.#got, this.blocks, this.expected, this.missing],
+      crashes: [this.births, this.deaths],
+    };
+  }
+
+  restore({ logs, crashLogs, sums, crashes }: SilenceState): void {
+    this.#logs.set(logs);
+    this.#crashLogs.set(crashLogs);
+    [this.#fair, this.#got, this.blocks, this.expected, this.missing] = sums;
+    [this.births, this.deaths] = crashes;
+  }
+}
+
+/** Plays an outcome that is -1 at worst and at most 0 on average. */
+function stake(logs: Float64Array, outcome: number): void {
+  STAKES.forEach((part, i) => {
+    logs[i] = (logs[i] as number) + Math.log1p(part * outcome);
+  });
+}

@@ -1,0 +1,64 @@
+import { InstanceBlock, type VersionBlock } from './block.ts';
+
+/** Groups of instances that are told apart; up to this many instances, each is a group of its own. */
+export const MAX_GROUPS = 8;
+
+/**
+ * Which group each instance of a version belongs to. A guard leaves out one group at a time, or holds one against the
+ * rest, so groups are as even as can be; who joins in one block joins in the order of names.
+ */
+export class Groups {
+  readonly #group = new Map<string, number>();
+  readonly #limit: number;
+  #next = 0;
+
+  /** `limit`: how many instances are remembered; further ones share the last group. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Takes in the instances of a block. */
+  join(instances: Iterable<string>): void {
+    const fresh = [...instances].filter((name) => !this.#group.has(name)).sort();
+    for (const name of fresh) {
+      if (this.#group.size >= this.#limit) return;
+      this.#group.set(name, this.#next % MAX_GROUPS);
+      this.#next++;
+    }
+  }
+
+  leave(instance: string): void {
+    this.#group.delete(instance);
+  }
+
+  of(instance: string): number {
+    return this.#group.get(instance) ?? MAX_GROUPS - 1;
+  }
+
+  /** A block by group, of the instances that `include` lets in; undefined where a group was silent. */
+  split(block: VersionBlock, include: (instance: string) => boolean = () => true): (InstanceBlock | undefined)[] {
+    const members: InstanceBlock[][] = [];
+    for (const [instance, one] of block.instances) {
+      if (!include(instance)) continue;
+      const group = this.of(instance);
+      (members[group] ??= []).push(one);
+    }
+    return Array.from({ length: members.length }, (_, group) => joined(members[group] ?? []));
+  }
+
+  save(): { next: number; groups: readonly (readonly [string, number])[] } {
+    return { next: this.#next, groups: [...this.#group] };
+  }
+
+  restore({ next, groups }: { next: number; groups: readonly (readonly [string, number])[] }): void {
+    this.#next = next;
+    for (const [name, group] of groups) this.#group.set(name, group);
+  }
+}
+
+function joined(members: readonly InstanceBlock[]): InstanceBlock | undefined {
+  if (members.length < 2) return members[0];
+  const sum = new InstanceBlock();
+  for (const member of members) sum.merge(member);
+  return sum;
+}

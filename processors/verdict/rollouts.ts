@@ -1,0 +1,162 @@
+import type { BaselineKind } from '../../proto/windback/decision.ts';
+import type { DeploymentEvent } from '../../proto/windback/health.ts';
+import type { Block } from './block.ts';
+import type { Cohort } from './cohort.ts';
+import type { VerdictConfig } from './config.ts';
+import type { ServiceIdentity } from './identity.ts';
+import { Rollout, type RolloutState } from './rollout.ts';
+
+/** What `Rollouts` keeps. */
+export interface RolloutsState {
+  readonly baseline: string | null;
+  readonly underWay: readonly RolloutState[];
+  readonly passed: readonly (readonly [string, number])[];
+  readonly rolledBack: readonly (readonly [string, number])[];
+}
+
+/** Versions whose end is remembered. */
+const MAX_PASSED = 100;
+
+/**
+ * Which version of a service is the baseline, and which candidates are rolling out beside it or in its place. Rollouts
+ * begin by a deployment event or by a new version's telemetry, and end when one side has fallen silent.
+ */
+export class Rollouts {
+  /** By candidate, the newest last. */
+  readonly underWay = new Map<string, Rollout>();
+  baseline: string | undefined;
+  readonly #identity: ServiceIdentity;
+  readonly #config: VerdictConfig;
+  readonly #cohorts: ReadonlyMap<string, Cohort>;
+  /** Candidates whose rollout is over, with the slot it ended; stragglers of theirs begin no new one. */
+  readonly #passed = new Map<string, number>();
+  /** Candidates that were rolled back, with the slot. */
+  readonly rolledBack = new Map<string, number>();
+
+  constructor(identity: ServiceIdentity, config: VerdictConfig, cohorts: ReadonlyMap<string, Cohort>) {
+    this.#identity = identity;
+    this.#config = config;
+    this.#cohorts = cohorts;
+  }
+
+  /** The rollout that began last: what a deployment event's share is about. */
+  get foremost(): Rollout | undefined {
+    return [...this.underWay.values()].at(-1);
+  }
+
+  apply({ version, previousVersion, weight, status, atSeconds }: DeploymentEvent): void {
+    if (status === 'failed') return;
+    if (weight === 0) {
+      this.#end(version, atSeconds);
+      return;
+    }
+    const baseline = this.#chosen() ?? (previousVersion || this.baseline);
+    if (baseline !== undefined && baseline !== version && !this.underWay.has(version)) {
+      this.baseline = baseline;
+      this.#begin(version, atSeconds, 'deployment_event');
+    }
+    if (weight !== null) this.underWay.get(version)?.setWeight(weight, atSeconds);
+  }
+
+  /** Without an event: the configured one, else after `settle` that with most requests; of equals, the first by name. */
+  chooseBaseline(end: number, firstSlot: number): void {
+    const chosen = this.#chosen();
+    if (chosen !== undefined && chosen !== this.baseline) {
+      this.baseline = chosen;
+      this.underWay.delete(chosen);
+      return;
+    }
+    if (this.baseline !== undefined || end - firstSlot < this.#config.settle / 1000) return;
+    const candidates = [...this.#cohorts.values()].filter((cohort) => cohort.firstSlot < end);
+    candidates.sort((a, b) => b.requests - a.requests || (a.version < b.version ? -1 : 1));
+    this.baseline = candidates[0]?.version;
+  }
+
+  /** A version that is new, or back after it was gone, is a candidate. */
+  detect(block: Block, start: number): void {
+    if (this.baseline === undefined) return;
+    const fresh: Cohort[] = [];
+    for (const version of block.versions.keys()) {
+      const cohort = this.#cohorts.get(version);
+      if (cohort === undefined || version === this.baseline) continue;
+      if (this.underWay.has(version) || this.#passed.has(version)) continue;
+      fresh.push(cohort);
+    }
+    fresh.sort((a, b) => a.firstSlot - b.firstSlot || (a.version < b.version ? -1 : 1));
+    for (const { version, firstSlot } of fresh.slice(-this.#config.max_candidates)) {
+      this.#begin(version, Math.max(firstSlot, start), 'telemetry');
+    }
+  }
+
+  /** A rollout is over when one side has fallen silent: the candidate was withdrawn, or has taken the baseline's place. */
+  endSilent(end: number): void {
+    const silentSince = end - this.#config.end_after / 1000;
+    for (const [version, slot] of this.#passed) {
+      const lastSeen = this.#cohorts.get(version)?.lastSlot ?? slot;
+      if (Math.max(lastSeen, slot) < silentSince) this.#passed.delete(version);
+    }
+    const isGone = (version: string) => (this.#cohorts.get(version)?.lastSlot ?? 0) < silentSince;
+    for (const [version, { identity }] of this.underWay) {
+      if (identity.startedAt <= silentSince && isGone(version) && !isGone(identity.baseline)) this.#end(version, end);
+    }
+    this.#takePlace(silentSince, isGone);
+  }
+
+  save(): RolloutsState {
+    return {
+      baseline: this.baseline ?? null,
+      underWay: [...this.underWay.values()].map((rollout) => rollout.save()),
+      passed: [...this.#passed],
+      rolledBack: [...this.rolledBack],
+    };
+  }
+
+  restore({ baseline, underWay, passed, rolledBack }: RolloutsState): void {
+    this.baseline = baseline ?? undefined;
+    for (const saved of underWay) this.underWay.set(saved.identity.candidate, Rollout.restore(saved, this.#config));
+    for (const [version, slot] of passed) this.#passed.set(version, slot);
+    for (const [version, slot] of rolledBack) this.rolledBack.set(version, slot);
+  }
+
+  /** The baseline has fallen silent for good: the candidate with most requests takes its place. */
+  #takePlace(silentSince: number, isGone: (version: string) => boolean): void {
+    if (this.baseline === undefined || !isGone(this.baseline)) return;
+    const alive = [...this.underWay.values()]
+      .map(({ identity }) => identity)
+      .filter(({ candidate, startedAt }) => startedAt <= silentSince && !isGone(candidate))
+      .map(({ candidate }) => candidate);
+    const requests = (version: string) => this.#cohorts.get(version)?.requests ?? 0;
+    alive.sort((a, b) => requests(b) - requests(a) || (a < b ? -1 : 1));
+    const [heir] = alive;
+    if (heir === undefined) return;
+    this.underWay.delete(heir);
+    for (const [version, { identity }] of this.underWay) {
+      // Those that were compared with the old baseline have nothing left to be compared with.
+      if (identity.startedAt <= silentSince) this.#end(version, silentSince);
+    }
+    this.baseline = heir;
+  }
+
+  #begin(candidate: string, slot: number, knownBy: 'telemetry' | 'deployment_event'): void {
+    this.#passed.delete(candidate);
+    const [oldest] = this.underWay.keys();
+    if (this.underWay.size >= this.#config.max_candidates) this.#end(oldest as string, slot);
+    const baseline = this.baseline as string;
+    const baselineKind: BaselineKind = this.#chosen() === baseline ? 'chosen' : 'concurrent';
+    const identity = { candidate, baseline, baselineKind, startedAt: slot, knownBy };
+    this.underWay.set(candidate, new Rollout(identity, this.#config));
+  }
+
+  #end(candidate: string, slot: number): void {
+    if (!this.underWay.delete(candidate)) return;
+    if (this.#passed.size >= MAX_PASSED) this.#passed.delete([...this.#passed.keys()][0] as string);
+    this.#passed.set(candidate, slot);
+  }
+
+  /** The configured baseline, if it was ever seen: a version that sends nothing cannot be compared with. */
+  #chosen(): string | undefined {
+    const { version, services } = this.#config.baseline;
+    const chosen = services[this.#identity.key] ?? services[this.#identity.service] ?? version;
+    return chosen !== undefined && this.#cohorts.has(chosen) ? chosen : undefined;
+  }
+}

@@ -1,0 +1,111 @@
+import type { Context } from '../../pipeline/component.ts';
+import { asPipelineError } from '../../pipeline/errors.ts';
+import type { DecisionLog, DecisionLogState } from './decision-log.ts';
+import { type JudgeState, ServiceJudge, type Surroundings } from './service-judge.ts';
+
+/** The form of what is saved; one of another number is not read. */
+const FORM = 1;
+const SERVICE = 'service/';
+const DECISIONS = 'decisions';
+const OVERRIDES = 'overrides';
+
+interface Saved<T> {
+  readonly form: number;
+  /** Of the configuration that judged. */
+  readonly digest: string;
+  readonly state: T;
+}
+
+/** Saves the state of the judge where the context's storage keeps it, and brings it back after a restart. */
+export class StateKeeper {
+  readonly #context: Context;
+  readonly #surroundings: Surroundings;
+  readonly #services: Map<string, ServiceJudge>;
+  readonly #decisions: DecisionLog;
+  /** Services that have changed since they were saved. */
+  readonly #touched = new Set<string>();
+  #savedAtMs = 0;
+
+  constructor(
+    context: Context,
+    surroundings: Surroundings,
+    services: Map<string, ServiceJudge>,
+    decisions: DecisionLog,
+  ) {
+    this.#context = context;
+    this.#surroundings = surroundings;
+    this.#services = services;
+    this.#decisions = decisions;
+  }
+
+  /** Notes that a service has changed, or is gone. */
+  touch(key: string): void {
+    this.#touched.add(key);
+  }
+
+  load(): void {
+    const { storage } = this.#context;
+    this.#savedAtMs = this.#context.clock.now();
+    for (const key of storage.keys()) {
+      if (key.startsWith(SERVICE))
+        this.#restore(key, (state: JudgeState, isSame) => this.#restoreService(state, isSame));
+    }
+    this.#restore(DECISIONS, (state: DecisionLogState) => this.#decisions.restore(state));
+    this.#restore(OVERRIDES, (state: string) => this.#surroundings.overrides.restore(state));
+  }
+
+  saveIfDue(nowMs: number): void {
+    if (nowMs - this.#savedAtMs >= this.#surroundings.config.state.save_interval) this.saveAll();
+  }
+
+  saveAll(): void {
+    this.#savedAtMs = this.#context.clock.now();
+    const entries = new Map<string, string | null>();
+    for (const key of this.#touched) {
+      const service = this.#services.get(key);
+      entries.set(SERVICE + key, service === undefined ? null : this.#written(service.save()));
+    }
+    entries.set(DECISIONS, this.#written(this.#decisions.save()));
+    if (this.#put(entries)) this.#touched.clear();
+  }
+
+  /** At once, since a person was told that it is so. Throws where it cannot be saved. */
+  saveOverrides(): void {
+    this.#context.storage.put(new Map([[OVERRIDES, this.#written(this.#surroundings.overrides.save())]]));
+  }
+
+  #put(entries: ReadonlyMap<string, string | null>): boolean {
+    try {
+      this.#context.storage.put(entries);
+      return true;
+    } catch (thrown) {
+      const { code, message, row } = asPipelineError(thrown);
+      this.#context.logger.error({ code, todo: row.todo }, `the state was not saved: ${message}`);
+      return false;
+    }
+  }
+
+  #written(state: unknown): string {
+    const saved: Saved<unknown> = { form: FORM, digest: this.#surroundings.digest, state };
+    return JSON.stringify(saved);
+  }
+
+  #restore<T>(key: string, restore: (state: T, isSameConfig: boolean) => void): void {
+    const { storage, logger } = this.#context;
+    const text = storage.get(key);
+    if (text === undefined) return;
+    try {
+      const { form, digest, state } = JSON.parse(text) as Saved<T>;
+      if (form !== FORM) throw new Error(`its form is ${form}, this version reads ${FORM}`);
+      restore(state, digest === this.#surroundings.digest);
+    } catch (thrown) {
+      logger.error({ key }, `saved state cannot be read and is left out: ${String(thrown)}`);
+    }
+  }
+
+  /** Evidence that another configuration weighed is no evidence under this one: rollouts then begin anew. */
+  #restoreService(state: JudgeState, isSameConfig: boolean): void {
+    const kept: JudgeState = isSameConfig ? state : { ...state, rollouts: { ...state.rollouts, underWay: [] } };
+    this.#services.set(state.identity.key, ServiceJudge.restore(kept, this.#surroundings));
+  }
+}

@@ -1,0 +1,178 @@
+import type { DecisionEvent, Evidence } from '../../proto/windback/decision.ts';
+import type { VerdictConfig } from './config.ts';
+import { customName, indicatorNames, partOf, termsOf } from './config-indicators.ts';
+import type { Comparison } from './evidence/comparison.ts';
+import type { Rollout } from './rollout.ts';
+
+type Guard = DecisionEvent['data']['guards'][number];
+
+/** What one indicator says, and what had to hold beside the evidence itself. */
+export interface Weighed {
+  readonly evidence: Evidence;
+  readonly isGating: boolean;
+  readonly guards: readonly Guard[];
+}
+
+/** Beyond this an e-value is only written as "very large": the largest double is near e^709. */
+const MAX_LOG_E = 700;
+/** With one host a version, or without its worst host, this part of the way to the bar must be left. */
+const BREADTH_PART = 0.25;
+/** Without its best stretch of the length of an incident, this part of the way to the bar must be left. */
+const INCIDENT_PART = 0.1;
+/** Placebos are expected to stay below their number over this, with this probability of error. */
+const PLACEBO_ERROR = 0.05;
+
+/** The evidence of every enabled indicator that has something to say. */
+export function weigh(rollout: Rollout, config: VerdictConfig): Weighed[] {
+  const all: Weighed[] = [];
+  for (const name of indicatorNames(config.indicators)) {
+    const { enabled, gating } = termsOf(config.indicators, name);
+    if (!enabled) continue;
+    const logBar = -Math.log(config.false_rollback_rate * partOf(config.indicators, name));
+    const weighed =
+      name === 'silence' ? silence(rollout, logBar, gating) : compared(rollout, name, logBar, gating, config);
+    if (weighed !== undefined) all.push(weighed);
+  }
+  return all;
+}
+
+function compared(
+  rollout: Rollout,
+  name: string,
+  logBar: number,
+  isGating: boolean,
+  config: VerdictConfig,
+): Weighed | undefined {
+  const comparison = rollout.comparisons.get(name);
+  if (comparison === undefined || comparison.worse.blocks === 0) return undefined;
+  const tempering = temperingOf(comparison);
+  const logE = tempering * comparison.worse.logE;
+  const guards = guardsOf(comparison, name, { logE, logBar, tempering }, config);
+  const evidence: Evidence = {
+    indicator: name,
+    ...figures(logE, logBar),
+    blocks: comparison.worse.blocks,
+    candidate: { ...comparison.candidate },
+    baseline: { ...comparison.baseline },
+    relative_risk: comparison.relativeRisk,
+    interval: comparison.interval.bounds,
+    fired: isGating && logE >= logBar && guards.every(({ passed }) => passed),
+  };
+  return { evidence, isGating, guards };
+}
+
+function silence(rollout: Rollout, logBar: number, isGating: boolean): Weighed | undefined {
+  const { silence: bets } = rollout;
+  if (bets.blocks === 0 && bets.births === 0) return undefined;
+  const { logE, isCrashLoop } = bets;
+  const candidate = isCrashLoop
+    ? { bad: bets.deaths, all: bets.births }
+    : { bad: Math.round(bets.missing), all: Math.round(bets.expected) };
+  const evidence: Evidence = {
+    indicator: 'silence',
+    ...figures(logE, logBar),
+    blocks: isCrashLoop ? bets.births : bets.blocks,
+    candidate,
+    baseline: { bad: 0, all: 0 },
+    relative_risk: null,
+    interval: null,
+    fired: isGating && logE >= logBar,
+  };
+  return { evidence, isGating, guards: [several(evidence.blocks)] };
+}
+
+function figures(logE: number, logBar: number): Pick<Evidence, 'e' | 'bar' | 'progress'> {
+  return {
+    e: Math.exp(Math.min(logE, MAX_LOG_E)),
+    bar: Math.exp(logBar),
+    progress: Math.max(0, logE / logBar),
+  };
+}
+
+/**
+ * How far the evidence is to be believed, 0 to 1: if hosts of one and the same version differ from one another as much
+ * as a fault would make them, the difference of the candidate says less. Raises the bar only, and so keeps its promise.
+ */
+function temperingOf(comparison: Comparison): number {
+  const expected = Math.log(Math.max(1, comparison.placebos) / PLACEBO_ERROR);
+  return Math.min(1, expected / Math.max(expected, comparison.logPlacebo));
+}
+
+function guardsOf(
+  comparison: Comparison,
+  name: string,
+  { logE, logBar, tempering }: { logE: number; logBar: number; tempering: number },
+  config: VerdictConfig,
+): Guard[] {
+  return [
+    several(comparison.worse.blocks),
+    incident(tempering * comparison.endurance.without(comparison.worse.logE), logBar, config),
+    breadth(comparison, name, tempering, logBar),
+    placebo(comparison, tempering),
+    floor(comparison, name, config),
+  ].filter((guard) => guard !== undefined && (logE > 0 || guard.passed)) as Guard[];
+}
+
+function several(blocks: number): Guard {
+  return {
+    guard: 'evidence_in_several_blocks',
+    passed: blocks > 1,
+    detail: `${blocks} ${blocks === 1 ? 'stretch' : 'stretches'} of event time had something to say`,
+  };
+}
+
+function incident(left: number, logBar: number, { incident: lengthMs }: VerdictConfig): Guard {
+  const passed = left >= INCIDENT_PART * logBar;
+  const length = `${lengthMs / 1000} s`;
+  return {
+    guard: 'longer_than_an_incident',
+    passed,
+    detail: passed
+      ? `the evidence does not rest on any one stretch of ${length}`
+      : `the evidence rests on one stretch of ${length}, which may have been an incident of a host`,
+  };
+}
+
+function breadth(comparison: Comparison, name: string, tempering: number, logBar: number): Guard {
+  const guard = 'breadth';
+  const without = comparison.logWithoutWorst;
+  if (without === undefined) {
+    // A level of a gauge tells one host from another as easily as one version from another.
+    const passed = name !== 'resource';
+    return { guard, passed, detail: 'the candidate has one instance: it cannot be told from its host' };
+  }
+  const passed = tempering * without >= BREADTH_PART * logBar;
+  return {
+    guard,
+    passed,
+    detail: passed
+      ? 'the evidence remains without the instance that weighs most'
+      : 'the evidence rests on one instance alone: a bad host is not a bad version',
+  };
+}
+
+function placebo(comparison: Comparison, tempering: number): Guard | undefined {
+  if (comparison.placebos === 0) return undefined;
+  return {
+    guard: 'placebo',
+    passed: true,
+    detail:
+      tempering === 1
+        ? 'instances of the baseline do not differ from one another like this'
+        : `instances of the baseline differ from one another too: the evidence counts ${Math.round(tempering * 100)} % (on the log scale)`,
+  };
+}
+
+function floor(comparison: Comparison, name: string, { indicators }: VerdictConfig): Guard | undefined {
+  const own = customName(name);
+  const terms = own === undefined ? indicators[name as 'errors'] : indicators.custom[own];
+  // Latency has its floor in the bound beyond which a request is slow.
+  if (name.startsWith('slow_') || terms === undefined || terms.floor === 0) return undefined;
+  const passed = comparison.excess >= terms.floor;
+  const percent = (value: number) => `${Number((value * 100).toPrecision(2))} %`;
+  return {
+    guard: 'large_enough_to_matter',
+    passed,
+    detail: `${percent(Math.max(0, comparison.excess))} more of all events are bad; ${percent(terms.floor)} would matter`,
+  };
+}
