@@ -7,6 +7,7 @@ import type { Naming } from './resolve.ts';
 
 /** LogRecord.attributes. */
 const LOG_ATTRIBUTES = 6;
+const FLAG = 'feature_flag.key';
 
 /**
  * Record `i` of a logs batch, whose `isDeployment` is set, as a deployment event; its versions are named as those of
@@ -25,19 +26,54 @@ export function readDeploymentEvent(
     columns.length[i] as number,
     LOG_ATTRIBUTES,
   );
+  if (attributes.has(FLAG)) return variantRollout(attributes, tag, columns.timeSeconds[i] as number);
   const version = text(attributes.get('service.version'));
   if (version === '') return undefined;
   const previous = text(attributes.get('deployment.previous_version'));
   return {
-    namespace: tag.namespace,
-    service: text(attributes.get('service.name')) || tag.service,
-    environment: text(attributes.get('deployment.environment.name')) || tag.environment,
+    ...subjectOf(attributes, tag),
     version: naming.name(version, attributes),
     previousVersion: previous === '' ? '' : naming.name(previous, attributes),
     status: text(attributes.get('deployment.status')),
     // A share of what, if it does not say of which cohort? To judge silence by it would be to guess.
     weight: naming.isComplete(attributes) ? weightOf(attributes) : null,
     atSeconds: columns.timeSeconds[i] as number,
+  };
+}
+
+/** Of which service, where. An event mostly comes from a pipeline, and so names the service itself. */
+function subjectOf(
+  attributes: ReadonlyMap<string, AttributeValue>,
+  tag: Tag,
+): Pick<DeploymentEvent, 'namespace' | 'service' | 'environment'> {
+  return {
+    namespace: tag.namespace,
+    service: text(attributes.get('service.name')) || tag.service,
+    environment: text(attributes.get('deployment.environment.name')) || tag.environment,
+  };
+}
+
+/**
+ * A variant of a feature flag that is being rolled out: a version of the service `SERVICE#FLAG`, as the `health`
+ * processor folds it with `feature_flags`. Variants are named as they are, not as versions are.
+ */
+function variantRollout(
+  attributes: ReadonlyMap<string, AttributeValue>,
+  tag: Tag,
+  atSeconds: number,
+): DeploymentEvent | undefined {
+  const flag = text(attributes.get(FLAG));
+  const version = text(attributes.get('feature_flag.result.variant')) || text(attributes.get('feature_flag.variant'));
+  const subject = subjectOf(attributes, tag);
+  if (flag === '' || version === '') return undefined;
+  return {
+    ...subject,
+    service: `${subject.service}#${flag}`,
+    version,
+    previousVersion: text(attributes.get('deployment.previous_version')),
+    status: text(attributes.get('deployment.status')),
+    weight: weightOf(attributes),
+    atSeconds,
   };
 }
 

@@ -27,6 +27,7 @@ const indicator = z
   });
 
 const CUSTOM_MAX = 20;
+const FLAGS_MAX = 20;
 
 export const healthConfig = z.strictObject({
   flush_interval: duration.prefault('1s').describe('How often deltas are handed on.'),
@@ -58,6 +59,11 @@ export const healthConfig = z.strictObject({
     })
     .default([])
     .describe('Indicators of your own.'),
+  feature_flags: z
+    .array(z.string().min(1))
+    .max(FLAGS_MAX)
+    .default([])
+    .describe('Keys of feature flags whose variants are judged like versions, as those of the service `SERVICE#FLAG`.'),
 });
 
 export type HealthConfig = z.output<typeof healthConfig>;

@@ -76,7 +76,7 @@ function foldSpan(
 }
 
 /** An error of the server, by the semantic conventions of HTTP and gRPC or by the span's own status. */
-function isBad(columns: SpanColumns, i: number, policy: FoldPolicy): boolean {
+export function isBad(columns: SpanColumns, i: number, policy: FoldPolicy): boolean {
   if (columns.status[i] === STATUS_ERROR) return true;
   const http = columns.httpStatus[i] as number;
   if (http !== NO_STATUS) return http >= (policy.countHttp4xx ? 400 : 500);

@@ -9,6 +9,7 @@ import { CustomFolder } from './custom.ts';
 import { foldLogs } from './fold-logs.ts';
 import { MetricsFolder } from './fold-metrics.ts';
 import { foldSpans } from './fold-spans.ts';
+import { FlagFolder } from './feature-flags.ts';
 import { emptyTally, type FoldPolicy, REASONS, type Tally } from './policy.ts';
 
 /**
@@ -22,6 +23,7 @@ export class HealthFolder implements Component, Consumer {
   readonly #accumulator: Accumulator;
   readonly #metrics = new MetricsFolder();
   readonly #custom: CustomFolder;
+  readonly #flags: FlagFolder;
   readonly #counts = new Map<string, Count>();
   readonly #deltas: Count;
   #stopTicking: () => void = () => {};
@@ -33,6 +35,7 @@ export class HealthFolder implements Component, Consumer {
     const source = `${context.id}#${Math.floor(context.random() * 0xffff_ffff).toString(16)}`;
     this.#accumulator = new Accumulator(source, config.max_operations, config.max_series);
     this.#custom = new CustomFolder(config.custom, context.meter, context.id);
+    this.#flags = new FlagFolder(config.feature_flags);
     this.#deltas = context.meter.counter('windback_health_deltas_total', { processor: context.id });
     context.meter.observe('windback_health_series', { processor: context.id }, () => this.#accumulator.seriesCount);
   }
@@ -67,6 +70,7 @@ export class HealthFolder implements Component, Consumer {
       else if (batch.signal === 'logs') foldLogs(batch, this.#accumulator, policy, tally);
       else this.#metrics.fold(batch, this.#accumulator, policy, tally);
       this.#custom.fold(batch, this.#accumulator, policy, tally);
+      this.#flags.fold(batch, this.#accumulator, policy, tally);
     } catch (thrown) {
       // The request is sound down to its items; what lies deeper is only read here. It has been passed on already.
       if (!(thrown instanceof WireError)) throw thrown;

@@ -381,6 +381,18 @@ describe('deployment events', () => {
     expect(await eventOf(told, config)).toMatchObject({ version: '2', weight: null });
   });
 
+  it('may announce a variant of a feature flag, as a version of the service and the flag', async () => {
+    const config = { mapping: [{ match: 'on', version: 'mapped' }], cohort_by: ['deployment.ring'] };
+    const flag = { 'feature_flag.key': 'new-pay', 'deployment.previous_version': 'off', 'deployment.weight': 0.2 };
+    const expected = { service: 'checkout#new-pay', version: 'on', previousVersion: 'off', weight: 0.2 };
+    expect(await eventOf({ ...flag, 'feature_flag.result.variant': 'on' }, config)).toMatchObject(expected);
+    expect(await eventOf({ ...flag, 'feature_flag.variant': 'on' }, config)).toMatchObject(expected);
+    expect(await eventOf({ ...flag, 'feature_flag.variant': 'on', 'service.name': 'cart' }, config)).toMatchObject({
+      service: 'cart#new-pay',
+    });
+    expect(await eventOf({ ...flag, 'service.version': '2' }, config)).toBeUndefined();
+  });
+
   it('are no blind spot: whoever announces need not have a version, unless it sends more than that', async () => {
     const { tagger, context } = setUp();
     const unknown = () =>
