@@ -115,13 +115,16 @@ export class Cohort {
   /** The score by window name, rounded to a tenth; null where the window saw nothing. */
   scores(config: IndicatorsConfig): Record<WindowName, number | null> {
     const scores = {} as Record<WindowName, number | null>;
-    const terms = termsByName([...this.#windows.keys()], config);
-    for (const window of WINDOW_NAMES) {
-      const pairs = new Map([...this.#windows].map(([indicator, pair]) => [indicator, pair.get(window)] as const));
-      const value = score(pairs, terms);
-      scores[window] = value === null ? null : Math.round(value * 10) / 10;
-    }
+    for (const window of WINDOW_NAMES) scores[window] = this.score(window, config);
     return scores;
+  }
+
+  /** The score of one window. */
+  score(window: WindowName, config: IndicatorsConfig): number | null {
+    const terms = termsByName([...this.#windows.keys()], config);
+    const pairs = new Map([...this.#windows].map(([indicator, pair]) => [indicator, pair.get(window)] as const));
+    const value = score(pairs, terms);
+    return value === null ? null : Math.round(value * 10) / 10;
   }
 
   save(): CohortState {

@@ -54,7 +54,7 @@ export function decisionEvent(parts: DecisionParts): DecisionEvent {
 
 function dataOf(parts: DecisionParts): DecisionEvent['data'] {
   const { step, weighed, rollout, candidate, baseline, identity, others, atSlot, config, digest } = parts;
-  const evidence = weighed.map((one) => one.evidence);
+  const evidence = weighed.map((one) => one.evidence());
   const operations = operationsOf(rollout, step.indicator);
   return {
     decision: step.kind,
@@ -72,7 +72,7 @@ function dataOf(parts: DecisionParts): DecisionEvent['data'] {
     exemplars: rollout.exemplars,
     signatures: signaturesOf(rollout),
     blame: others,
-    guards: weighed.find((one) => one.evidence.indicator === step.indicator)?.guards ?? [],
+    guards: weighed.find(({ indicator }) => indicator === step.indicator)?.guards() ?? [],
     policy: { false_rollback_rate: config.false_rollback_rate, tolerance: config.tolerance, digest },
     dry_run: config.dry_run,
     explanation: '',

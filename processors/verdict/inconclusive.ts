@@ -33,10 +33,10 @@ export function inconclusiveReason(
   }
   const bothBad = bothBadReason(rollout, known);
   if (bothBad !== undefined) return { reason: bothBad, isUrgent: true };
-  const noisy = weighed.find(({ evidence, guards }) => evidence.progress >= 1 && guards.some(({ passed }) => !passed));
-  if (noisy !== undefined) {
-    const detail = noisy.guards.find(({ passed }) => !passed)?.detail;
-    return { reason: `noisy: ${noisy.evidence.indicator} would decide, but ${detail}`, isUrgent: true };
+  for (const { indicator, progress, guards } of weighed) {
+    const failed = progress >= 1 ? guards().find(({ passed }) => !passed) : undefined;
+    if (failed === undefined) continue;
+    return { reason: `noisy: ${indicator} would decide, but ${failed.detail}`, isUrgent: true };
   }
   if (rollout.comparedAt === 0 && requests > 0) {
     const reason = `no baseline: ${baseline} has sent nothing while ${candidate} was at work`;
@@ -47,7 +47,7 @@ export function inconclusiveReason(
 
 /** Both versions burn their budget, and neither is much the worse one: the trouble is elsewhere. */
 function bothBadReason({ identity }: Rollout, { cohorts, config }: Known): string | undefined {
-  const score = (version: string) => cohorts.get(version)?.scores(config.indicators)['5m'] ?? null;
+  const score = (version: string) => cohorts.get(version)?.score('5m', config.indicators) ?? null;
   const candidate = score(identity.candidate);
   const baseline = score(identity.baseline);
   if (candidate === null || baseline === null || candidate >= BAD || baseline >= BAD) return undefined;

@@ -39,9 +39,9 @@ export function nextStep(
 ): Step | undefined {
   const { override, blamedElsewhere, coolingDown } = circumstances;
   if (rollout.isRolledBack || override === 'pin' || override === 'ignore') return undefined;
-  const fired = strongest(weighed.filter(({ evidence }) => evidence.fired));
+  const fired = strongest(weighed.filter(({ fired }) => fired));
   if (fired !== undefined && blamedElsewhere === undefined && coolingDown === undefined) {
-    return { kind: 'rollback', indicator: fired.evidence.indicator };
+    return { kind: 'rollback', indicator: fired.indicator };
   }
   if (override === 'approve') {
     return rollout.isPromoted ? undefined : { kind: 'promote', indicator: null, because: 'a person approved it' };
@@ -83,14 +83,14 @@ function reasonToHold(
 ): Step | undefined {
   const leading = strongest(weighed);
   if (coolingDown !== undefined) {
-    return { kind: 'hold', indicator: leading?.evidence.indicator ?? 'errors', because: coolingDown };
+    return { kind: 'hold', indicator: leading?.indicator ?? 'errors', because: coolingDown };
   }
-  const progress = leading?.evidence.progress ?? 0;
+  const progress = leading?.progress ?? 0;
   const isSuspected = rollout.isHeld && rollout.inconclusive === null;
   const isSuspect = isSuspected ? progress > config.hold.resume_at : progress >= config.hold.at;
   if (leading !== undefined && isSuspect) {
     const because = blamedElsewhere === undefined ? {} : { because: blamedElsewhere };
-    return { kind: 'hold', indicator: leading.evidence.indicator, ...because };
+    return { kind: 'hold', indicator: leading.indicator, ...because };
   }
   if (inconclusive?.isUrgent === true) return { kind: 'hold', indicator: null, inconclusive: inconclusive.reason };
   if (rollout.isPromoted || (atSlot - rollout.identity.startedAt) * 1000 < config.inconclusive_after) return undefined;
@@ -102,7 +102,7 @@ function reasonToHold(
 
 function strongest(weighed: readonly Weighed[]): Weighed | undefined {
   return weighed.reduce<Weighed | undefined>(
-    (best, one) => (best === undefined || one.evidence.progress > best.evidence.progress ? one : best),
+    (best, one) => (best === undefined || one.progress > best.progress ? one : best),
     undefined,
   );
 }

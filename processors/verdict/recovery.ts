@@ -55,7 +55,7 @@ function outcomeOf(
   { indicators, recovery }: VerdictConfig,
 ): Outcome | undefined {
   const isGone = end - since >= GONE && (cohorts.get(candidate)?.lastSlot ?? 0) < end - GONE;
-  const score = cohorts.get(baseline)?.scores(indicators)['1m'] ?? null;
+  const score = cohorts.get(baseline)?.score('1m', indicators) ?? null;
   if (isGone && score !== null && score >= WELL) return 'recovered';
   return (end - since) * 1000 >= recovery.within ? 'not_recovered' : undefined;
 }

@@ -36,7 +36,7 @@ function statusOfOne(
     baseline_kind: baselineKind,
     verdict: rollout.verdict,
     inconclusive: rollout.inconclusive,
-    evidence: referee.weighedOf(candidate).map(({ evidence }) => rounded(evidence)),
+    evidence: referee.weighedOf(candidate).map((one) => rounded(one.evidence())),
     started_at: timestamp(startedAt),
     judged_until: judgedUntil === undefined ? null : timestamp(judgedUntil),
     known_by: knownBy,

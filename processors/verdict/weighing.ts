@@ -8,9 +8,14 @@ type Guard = DecisionEvent['data']['guards'][number];
 
 /** What one indicator says, and what had to hold beside the evidence itself. */
 export interface Weighed {
-  readonly evidence: Evidence;
-  readonly isGating: boolean;
-  readonly guards: readonly Guard[];
+  readonly indicator: string;
+  /** The part of the way to the bar, on the log scale: 0 to 1 and above. */
+  readonly progress: number;
+  /** Whether it decides a rollback: beyond the bar, gating, and past every guard. */
+  readonly fired: boolean;
+  /** What a person wants to know of it; made when somebody asks. */
+  evidence(): Evidence;
+  guards(): readonly Guard[];
 }
 
 /** Beyond this an e-value is only written as "very large": the largest double is near e^709. */
@@ -47,8 +52,9 @@ function compared(
   if (comparison === undefined || comparison.worse.blocks === 0) return undefined;
   const tempering = temperingOf(comparison);
   const logE = tempering * comparison.worse.logE;
-  const guards = guardsOf(comparison, name, { logE, logBar, tempering }, config);
-  const evidence: Evidence = {
+  const guards = () => guardsOf(comparison, name, { logE, logBar, tempering }, config);
+  const fired = isGating && logE >= logBar && guards().every(({ passed }) => passed);
+  const evidence = (): Evidence => ({
     indicator: name,
     ...figures(logE, logBar),
     blocks: comparison.worse.blocks,
@@ -56,29 +62,31 @@ function compared(
     baseline: { ...comparison.baseline },
     relative_risk: comparison.relativeRisk,
     interval: comparison.interval.bounds,
-    fired: isGating && logE >= logBar && guards.every(({ passed }) => passed),
-  };
-  return { evidence, isGating, guards };
+    fired,
+  });
+  return { indicator: name, progress: Math.max(0, logE / logBar), fired, evidence, guards };
 }
 
 function silence(rollout: Rollout, logBar: number, isGating: boolean): Weighed | undefined {
   const { silence: bets } = rollout;
   if (bets.blocks === 0 && bets.births === 0) return undefined;
   const { logE, isCrashLoop } = bets;
-  const candidate = isCrashLoop
-    ? { bad: bets.deaths, all: bets.births }
-    : { bad: Math.round(bets.missing), all: Math.round(bets.expected) };
-  const evidence: Evidence = {
+  const fired = isGating && logE >= logBar;
+  const blocks = isCrashLoop ? bets.births : bets.blocks;
+  const evidence = (): Evidence => ({
     indicator: 'silence',
     ...figures(logE, logBar),
-    blocks: isCrashLoop ? bets.births : bets.blocks,
-    candidate,
+    blocks,
+    candidate: isCrashLoop
+      ? { bad: bets.deaths, all: bets.births }
+      : { bad: Math.round(bets.missing), all: Math.round(bets.expected) },
     baseline: { bad: 0, all: 0 },
     relative_risk: null,
     interval: null,
-    fired: isGating && logE >= logBar,
-  };
-  return { evidence, isGating, guards: [several(evidence.blocks)] };
+    fired,
+  });
+  const guards = () => [several(blocks)];
+  return { indicator: 'silence', progress: Math.max(0, logE / logBar), fired, evidence, guards };
 }
 
 function figures(logE: number, logBar: number): Pick<Evidence, 'e' | 'bar' | 'progress'> {

@@ -23,7 +23,7 @@ const RATE_STAKES = [0.2, 0.5, 0.9];
 const ORDER_STAKES = [0.3, 0.6, 0.9];
 
 /** How the first capital is dealt out over the kinds, with order gamblers and without. */
-const DEAL = { share: 0.7, rate: 0.3, order: 0 };
+const DEAL = { share: 0.8, rate: 0.2, order: 0 };
 const DEAL_ORDERED = { share: 0.4, rate: 0.2, order: 0.4 };
 
 /**
@@ -47,9 +47,10 @@ export function shareAt(strata: Strata, risk: number): number {
   return expected / bad;
 }
 
-/** What one kind of gamblers bets on in a block: the outcome, what the hypothesis allows it to be on average, its range. */
+/** What `Bets` keeps. */
 export interface BetsState {
   readonly logs: readonly number[];
+  readonly logE: number;
   readonly blocks: number;
   readonly baseline: readonly [bad: number, all: number];
 }
@@ -65,6 +66,7 @@ export class Bets {
   blocks = 0;
   #baselineBad = 0;
   #baselineAll = 0;
+  #logE = 0;
 
   constructor(risk: number, tail?: number) {
     this.#risk = risk;
@@ -90,20 +92,23 @@ export class Bets {
     this.#baselineBad += total(strata.baselineBad);
     this.#baselineAll += total(strata.baselineAll);
     const hasSpoken = bad > 0 || hasOrder;
-    if (hasSpoken) this.blocks++;
-    return hasSpoken;
+    if (!hasSpoken) return false;
+    this.blocks++;
+    this.#logE = logSumExp(this.#logs);
+    return true;
   }
 
   /** Natural logarithm of the e-value. */
   get logE(): number {
-    return logSumExp(this.#logs);
+    return this.#logE;
   }
 
   /** Throws away a part of the gains: evidence that is not renewed fades. Losing money on purpose is always allowed. */
   fade(part: number): void {
-    const { logE } = this;
-    if (logE <= 0) return;
-    for (let i = 0; i < this.#logs.length; i++) this.#logs[i] = (this.#logs[i] as number) - part * logE;
+    const loss = part * this.#logE;
+    if (loss <= 0) return;
+    for (let i = 0; i < this.#logs.length; i++) this.#logs[i] = (this.#logs[i] as number) - loss;
+    this.#logE -= loss;
   }
 
   clone(): Bets {
@@ -113,11 +118,17 @@ export class Bets {
   }
 
   save(): BetsState {
-    return { logs: [...this.#logs], blocks: this.blocks, baseline: [this.#baselineBad, this.#baselineAll] };
+    return {
+      logs: [...this.#logs],
+      logE: this.#logE,
+      blocks: this.blocks,
+      baseline: [this.#baselineBad, this.#baselineAll],
+    };
   }
 
-  restore({ logs, blocks, baseline }: BetsState): void {
+  restore({ logs, logE, blocks, baseline }: BetsState): void {
     this.#logs.set(logs);
+    this.#logE = logE;
     this.blocks = blocks;
     [this.#baselineBad, this.#baselineAll] = baseline;
   }

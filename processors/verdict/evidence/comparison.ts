@@ -3,7 +3,7 @@ import { Bets, type BetsState } from './bets.ts';
 import { Endurance, type EnduranceState } from './endurance.ts';
 import { RiskInterval } from './interval.ts';
 import { ObjectiveBets } from './objective.ts';
-import { against, type Counts, type Readings, type Strata, sumOf, total } from './strata.ts';
+import { against, type Counts, type Readings, type Strata, sumOf, total, without } from './strata.ts';
 
 /** How one indicator is compared. */
 export interface ComparisonTerms {
@@ -20,7 +20,7 @@ export interface ComparisonTerms {
 }
 
 /** What is left of the evidence after a block in which the candidate was at work and nothing of it went wrong. */
-const CALM_FADE = 0.03;
+const CALM_FADE = 0.005;
 /** Strata remembered by name; further ones are compared all the same, but not told apart in a decision. */
 const MAX_STRATA = 1000;
 
@@ -68,11 +68,15 @@ export class Comparison {
     const all = sumOf(candidate, size);
     const rest = sumOf(baseline, size);
     this.#count(names, all, rest);
-    const strata = against(all, rest);
-    this.#playBreadth(candidate, rest, size);
-    this.#playMain(strata);
     this.objective.play(total(all.bad), total(all.all));
-    this.#playPlacebos(baseline, suspects, size);
+    if (isSilent(all, rest)) {
+      this.#passQuietly(all);
+      return;
+    }
+    const strata = against(all, rest);
+    this.#playBreadth(candidate, all, rest);
+    this.#playMain(strata);
+    this.#playPlacebos(baseline, rest, suspects);
   }
 
   /**
@@ -166,7 +170,7 @@ export class Comparison {
   }
 
   /** Before the main bets, whose state a group that is new to the rollout starts from: it weighed nothing so far. */
-  #playBreadth(candidate: Readings['candidate'], rest: Counts, size: number): void {
+  #playBreadth(candidate: Readings['candidate'], all: Counts, rest: Counts): void {
     candidate.forEach((one, group) => {
       if (one === undefined || this.#breadth.has(group)) return;
       this.#breadth.set(group, this.#breadth.size === 0 ? this.#fresh() : this.worse.clone());
@@ -174,13 +178,13 @@ export class Comparison {
     // Without a lone group nothing is left to play with.
     if (this.#breadth.size < 2) return;
     for (const [group, bets] of this.#breadth) {
-      const strata = against(sumOf(candidate, size, group), rest);
+      const strata = against(without(all, candidate[group]), rest);
       bets.play(strata);
       if (isCalm(strata)) bets.fade(CALM_FADE);
     }
   }
 
-  #playPlacebos(baseline: Readings['baseline'], suspects: Readings['suspects'], size: number): void {
+  #playPlacebos(baseline: Readings['baseline'], rest: Counts, suspects: Readings['suspects']): void {
     if (baseline.filter((one) => one !== undefined).length < 2) return;
     suspects.forEach((one, group) => {
       if (one === undefined) return;
@@ -189,11 +193,19 @@ export class Comparison {
         placebo = { bets: this.#fresh(), highest: 0 };
         this.#placebos.set(group, placebo);
       }
-      const strata = against(one, sumOf(baseline, size, group));
+      const strata = against(one, without(rest, baseline[group]));
       placebo.bets.play(strata);
       if (isCalm(strata)) placebo.bets.fade(CALM_FADE);
       placebo.highest = Math.max(placebo.highest, placebo.bets.logE);
     });
+  }
+
+  /** Nothing went wrong anywhere: nobody bets, and what the candidate was suspected of fades. */
+  #passQuietly(all: Counts): void {
+    if (total(all.all) === 0) return;
+    for (const bets of [this.worse, ...this.#breadth.values()]) bets.fade(CALM_FADE);
+    for (const { bets } of this.#placebos.values()) bets.fade(CALM_FADE);
+    this.endurance.see(this.worse.logE);
   }
 
   #weighted(): { candidate: number; baseline: number } {
@@ -227,6 +239,11 @@ export class Comparison {
 /** The candidate was at work, and nothing of it went wrong. */
 function isCalm({ candidateAll, candidateBad }: Strata): boolean {
   return candidateAll.length > 0 && total(candidateBad) === 0;
+}
+
+/** No bad event in either version, and no order to bet on. */
+function isSilent(candidate: Counts, baseline: Counts): boolean {
+  return candidate.over.length === 0 && total(candidate.bad) === 0 && total(baseline.bad) === 0;
 }
 
 function mirrored({ candidateAll, candidateBad, baselineAll, baselineBad }: Strata): Strata {

@@ -37,19 +37,27 @@ export function emptyCounts(size: number, hasOver = false): Counts {
   return { all: zeros(size), bad: zeros(size), over: hasOver ? zeros(size) : [] };
 }
 
-/** Sums over groups, without those that `leaveOut` names. */
-export function sumOf(groups: readonly (Counts | undefined)[], size: number, leaveOut = NOBODY): Counts {
+/** Sums over groups. */
+export function sumOf(groups: readonly (Counts | undefined)[], size: number): Counts {
   const sum = emptyCounts(
     size,
     groups.some((one) => (one?.over.length ?? 0) > 0),
   );
-  groups.forEach((one, group) => {
-    if (one === undefined || group === leaveOut) return;
+  for (const one of groups) {
+    if (one === undefined) continue;
     addInto(sum.all, one.all);
     addInto(sum.bad, one.bad);
     addInto(sum.over, one.over);
-  });
+  }
   return sum;
+}
+
+/** The sum without one of its parts. */
+export function without(sum: Counts, part: Counts | undefined): Counts {
+  if (part === undefined) return sum;
+  const less = (values: readonly number[], parts: readonly number[]) =>
+    values.map((value, i) => value - (parts[i] ?? 0));
+  return { all: less(sum.all, part.all), bad: less(sum.bad, part.bad), over: less(sum.over, part.over) };
 }
 
 /** Candidate against baseline, without the strata in which either of them had nothing to do. */
@@ -72,9 +80,6 @@ export function total(values: readonly number[]): number {
   for (const value of values) sum += value;
   return sum;
 }
-
-/** No group has this number. */
-const NOBODY = -1;
 
 function zeros(size: number): number[] {
   return new Array<number>(size).fill(0);
