@@ -59,6 +59,38 @@ export class MinuteSum implements Minute {
     this.logs.bad += logs.bad;
     this.requests += requests ?? total;
   }
+
+  /** The state for JSON. */
+  save(): unknown {
+    return {
+      minute: this.minute,
+      operations: [...this.operations].map(
+        ([name, { all, bad, bins }]) => [name, all, bad, ...[...bins].flat()] as const,
+      ),
+      logs: this.logs,
+      requests: this.requests,
+    } satisfies SavedMinute;
+  }
+
+  static restore(saved: unknown): MinuteSum {
+    const { minute, operations, logs, requests } = saved as SavedMinute;
+    const sum = new MinuteSum(minute);
+    for (const [name, all, bad, ...flat] of operations) {
+      const bins = new Map<number, number>();
+      for (let i = 0; i < flat.length; i += 2) bins.set(flat[i] as number, flat[i + 1] as number);
+      sum.operations.set(name, { all, bad, bins });
+    }
+    Object.assign(sum.logs, logs);
+    sum.requests = requests;
+    return sum;
+  }
+}
+
+interface SavedMinute {
+  readonly minute: number;
+  readonly operations: readonly (readonly [name: string, all: number, bad: number, ...binsAndCounts: number[]])[];
+  readonly logs: Pair;
+  readonly requests: number;
 }
 
 /** The fragment of the configuration that the history needs. */
