@@ -206,9 +206,20 @@ export class Accumulator {
     this.#resources = new Map();
     this.#events = [];
     this.#budget = { left: this.#maxSeries };
+    this.#forgetNames();
     return [...slots]
       .sort(([a], [b]) => a - b)
       .map(([slot, { series, events }]) => ({ source: this.#source, slot, series, events }));
+  }
+
+  /** Makes room where names crowd. Only between flushes: no series holds an index then. */
+  #forgetNames(): void {
+    let all = 0;
+    for (const [key, { operations, names }] of this.#tables) {
+      if (names.size > CROWDED_NAMES) this.#tables.set(key, { operations, names: new NameTable() });
+      else all += names.size;
+    }
+    if (all > MAX_ALL_NAMES) this.#tables.clear();
   }
 
   #tablesOf(serviceKey: string): Tables {
@@ -224,6 +235,10 @@ export class Accumulator {
 }
 
 const MAX_SERVICE_KEYS = 10_000;
+/** Signatures come and go: with more names than this a table is made anew, so that new ones find room. */
+const CROWDED_NAMES = MAX_NAMES * 0.75;
+/** Names of all service keys together, of some 400 bytes each. */
+const MAX_ALL_NAMES = 100_000;
 
 function finishBins(bins: ReadonlyMap<number, number>): Bins {
   const bin = [...bins.keys()].sort((a, b) => a - b);

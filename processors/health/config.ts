@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { duration } from '../../pipeline/config/scalars.ts';
 import { conditionProblem } from './cel/condition.ts';
 import { OTHER } from './operations.ts';
+import { RESOURCE_METRICS } from './resource-metrics.ts';
+import { SEVERITIES, severityNumber } from './severity.ts';
 
 const indicator = z
   .strictObject({
@@ -29,6 +31,21 @@ const indicator = z
 const CUSTOM_MAX = 20;
 const FLAGS_MAX = 20;
 
+const RESOURCE_METRICS_MAX = 200;
+
+const signatures = z.strictObject({
+  min_severity: z
+    .union([z.int().min(1).max(24), z.enum(SEVERITIES)])
+    .default('ERROR')
+    .transform(severityNumber)
+    .describe('Log records from this severity on are told apart by what they say: TRACE to FATAL, or 1 to 24.'),
+  max_per_flush: z
+    .int()
+    .min(0)
+    .default(200)
+    .describe('New signatures per service key and flush; what exceeds it is folded into `other`. 0 folds all into it.'),
+});
+
 export const healthConfig = z.strictObject({
   flush_interval: duration.prefault('1s').describe('How often deltas are handed on.'),
   count_http_4xx: z
@@ -48,6 +65,12 @@ export const healthConfig = z.strictObject({
     .min(1)
     .default(100_000)
     .describe('Series per flush (slot, instance, operation); what exceeds it is counted and left out.'),
+  signatures: signatures.prefault({}).describe('What exceptions and error logs are told apart by.'),
+  resource_metrics: z
+    .array(z.string().regex(/^[^*]+\*?$/, 'want the name of a metric, or its beginning and a *'))
+    .max(RESOURCE_METRICS_MAX)
+    .default([...RESOURCE_METRICS])
+    .describe('Gauges and sums that tell what an instance uses up. A `*` at the end stands for any ending.'),
   custom: z
     .array(indicator)
     .max(CUSTOM_MAX)

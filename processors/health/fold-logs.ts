@@ -2,7 +2,7 @@ import type { TelemetryBatch } from '../../pipeline/batch.ts';
 import { type Tag, UNKNOWN_VERSION } from '../../pipeline/tag.ts';
 import type { LogColumns } from '../../proto/otlp/columns.ts';
 import { traceIdOf } from '../../proto/otlp/ids.ts';
-import { type Accumulator, LOG } from './accumulator.ts';
+import { type Accumulator, LOG, type ResourceSeries } from './accumulator.ts';
 import { isSkewed, NO_SLOT, slotOf } from './event-time.ts';
 import type { FoldPolicy, Tally } from './policy.ts';
 
@@ -28,7 +28,11 @@ export function foldLogs(batch: TelemetryBatch, into: Accumulator, policy: FoldP
     if (isSkewed(time, policy.nowSeconds, policy.maxSkewSeconds)) tally.skewed++;
     if (columns.isDeployment[i] === 1) foldEvent(batch, i, slot, into, tally);
     else if (tag.version === UNKNOWN_VERSION) tally.unknownVersion++;
-    else foldRecord(batch, columns, i, tag, slot, into, tally);
+    else {
+      const resource = into.resource(tag);
+      foldRecord(batch, columns, i, slot, resource, tally);
+      policy.signatures.foldRecord(batch, columns, i, slot, resource, tally);
+    }
   }
 }
 
@@ -46,12 +50,11 @@ function foldRecord(
   batch: TelemetryBatch,
   columns: LogColumns,
   i: number,
-  tag: Tag,
   slot: number,
-  into: Accumulator,
+  resource: ResourceSeries,
   tally: Tally,
 ): void {
-  const series = into.resource(tag).series(slot, NO_OPERATION, LOG);
+  const series = resource.series(slot, NO_OPERATION, LOG);
   if (series === undefined) {
     tally.overLimit++;
     return;

@@ -11,6 +11,7 @@ import { MetricsFolder } from './fold-metrics.ts';
 import { foldSpans } from './fold-spans.ts';
 import { FlagFolder } from './feature-flags.ts';
 import { emptyTally, type FoldPolicy, REASONS, type Tally } from './policy.ts';
+import { SignatureFolder } from './signatures.ts';
 
 /**
  * Folds tagged telemetry into health deltas and passes it through untouched. A pipeline that lists it as a receiver
@@ -21,7 +22,8 @@ export class HealthFolder implements Component, Consumer {
   readonly #next: Outlets;
   readonly #context: Context;
   readonly #accumulator: Accumulator;
-  readonly #metrics = new MetricsFolder();
+  readonly #metrics: MetricsFolder;
+  readonly #signatures: SignatureFolder;
   readonly #custom: CustomFolder;
   readonly #flags: FlagFolder;
   readonly #counts = new Map<string, Count>();
@@ -36,6 +38,8 @@ export class HealthFolder implements Component, Consumer {
     this.#accumulator = new Accumulator(source, config.max_operations, config.max_series);
     this.#custom = new CustomFolder(config.custom, context.meter, context.id);
     this.#flags = new FlagFolder(config.feature_flags);
+    this.#metrics = new MetricsFolder(config.resource_metrics);
+    this.#signatures = new SignatureFolder(config.signatures.min_severity, config.signatures.max_per_flush);
     this.#deltas = context.meter.counter('windback_health_deltas_total', { processor: context.id });
     context.meter.observe('windback_health_series', { processor: context.id }, () => this.#accumulator.seriesCount);
   }
@@ -64,6 +68,7 @@ export class HealthFolder implements Component, Consumer {
       nowSeconds: this.#context.clock.now() / 1000,
       maxSkewSeconds: this.#config.max_skew / 1000,
       countHttp4xx: this.#config.count_http_4xx,
+      signatures: this.#signatures,
     };
     try {
       if (batch.signal === 'traces') foldSpans(batch, this.#accumulator, policy, tally);
@@ -82,6 +87,7 @@ export class HealthFolder implements Component, Consumer {
 
   async #flush(): Promise<void> {
     const deltas = this.#accumulator.flush();
+    this.#signatures.flushed();
     if (deltas.length === 0 || !this.#next.has('health')) return;
     this.#deltas.add(deltas.length);
     try {

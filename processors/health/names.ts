@@ -11,6 +11,15 @@ export class NameTable {
   readonly #indexes = new Map<string, number>([[OTHER, 0]]);
   readonly #names: string[] = [OTHER];
 
+  /** How many names there are, `other` among them. */
+  get size(): number {
+    return this.#names.length;
+  }
+
+  has(name: string): boolean {
+    return this.#indexes.has(name);
+  }
+
   /** The index of a name; 0 (`other`) when the table is full. */
   intern(name: string): number {
     const known = this.#indexes.get(name);

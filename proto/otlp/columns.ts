@@ -93,6 +93,8 @@ export interface PointColumns extends ItemColumns {
   readonly kind: Uint8Array;
   /** AggregationTemporality: 0 unspecified, 1 delta, 2 cumulative. */
   readonly temporality: Uint8Array;
+  /** 1 for points of a sum that only grows. */
+  readonly isMonotonic: Uint8Array;
   /** The point's time, seconds since the epoch with fraction. */
   readonly timeSeconds: Float64Array;
   /** Ranges of the metric's name and unit. */

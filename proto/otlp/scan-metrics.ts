@@ -6,12 +6,14 @@ import { GrowingColumns, ResourceCollector } from './growing.ts';
 /*
  * Metric:  1 name   2 description   3 unit   5 gauge   7 sum   9 histogram   10 exponential_histogram   11 summary
  * each of the data:  1 repeated data_points   2 aggregation_temporality (none in gauge and summary)
+ *                    3 is_monotonic (sum alone)
  * each of the points has time_unix_nano as field 3
  */
 const NAME = field(1);
 const UNIT = field(3);
 const POINT = field(1);
 const TEMPORALITY = 2 * 8 + VARINT;
+const IS_MONOTONIC = 3 * 8 + VARINT;
 const POINT_TIME = 3 * 8 + FIXED64;
 
 const KIND_OF_TAG = new Map<number, number>(Object.values(METRIC_KIND).map((kind) => [field(kind), kind]));
@@ -28,6 +30,7 @@ export class PointScanner {
       length: new Uint32Array(INITIAL_CAPACITY),
       kind: new Uint8Array(INITIAL_CAPACITY),
       temporality: new Uint8Array(INITIAL_CAPACITY),
+      isMonotonic: new Uint8Array(INITIAL_CAPACITY),
       timeSeconds: new Float64Array(INITIAL_CAPACITY),
       nameOffset: new Uint32Array(INITIAL_CAPACITY),
       nameLength: new Uint32Array(INITIAL_CAPACITY),
@@ -91,6 +94,7 @@ export class PointScanner {
     const { end } = reader;
     const first = this.#count;
     let temporality = 0;
+    let isMonotonic = 0;
     while (reader.pos < end) {
       const tag = reader.tag();
       if (tag === POINT) {
@@ -100,11 +104,14 @@ export class PointScanner {
         reader.end = end;
       } else if (tag === TEMPORALITY) {
         temporality = Math.min(reader.varint(), 255);
+      } else if (tag === IS_MONOTONIC && kind === METRIC_KIND.sum) {
+        isMonotonic = reader.varint() === 0 ? 0 : 1;
       } else {
         reader.skip(tag & 7);
       }
     }
     this.#scratch.columns.temporality.fill(temporality, first, this.#count);
+    this.#scratch.columns.isMonotonic.fill(isMonotonic, first, this.#count);
   }
 
   #point(resource: number, kind: number): void {

@@ -1,4 +1,5 @@
 /** Request-duration histograms of both kinds and temporalities. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DeltaSeries } from '../../../proto/windback/health.ts';
 import { binOf } from '../../../proto/windback/latency-bins.ts';
@@ -29,7 +30,10 @@ interface Exponential extends Point {
 
 const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
 
-function common({ time = NOW, start = NOW - 100, attributes = ROUTE }: Point): Record<string, unknown> {
+/** Long enough ago that a first point says nothing. */
+const LONG_AGO = NOW - 1000;
+
+function common({ time = NOW, start = LONG_AGO, attributes = ROUTE }: Point): Record<string, unknown> {
   return { timeUnixNano: nanos(time), startTimeUnixNano: nanos(start), attributes: keyValues(attributes) };
 }
 
@@ -121,15 +125,9 @@ describe('explicit histograms', () => {
     expect(series.every(({ bins }) => bins.bin.length === 0)).toBe(true);
   });
 
-  it('that make no sense are counted as malformed or folded to something finite', async () => {
+  it('with more counts than bounds are malformed', async () => {
     const folding = await fold(explicit(DELTA, HTTP, { counts: [1, 2, 3, 4, 5, 6] }));
     expect(await folding.ignored('metrics', 'malformed')).toBe(1);
-    const bounds = ['NaN', '-Infinity', 'Infinity'];
-    const series = await (await fold(explicit(DELTA, HTTP, { counts: [1, 1, 1, 1], bounds }))).series();
-    for (const { bins } of series) {
-      for (const bin of bins.bin) expect(bin >= 0 && bin <= 1471 && Number.isInteger(bin)).toBe(true);
-    }
-    expect(totals(series, 'metric').all).toBe(4);
   });
 });
 
@@ -144,26 +142,17 @@ describe('cumulative histograms', () => {
     expect(latencies(series, 10, 100, 1000)).toEqual([10, 6, 2]);
   });
 
-  it('begin anew after a reset, told by the start time or by a count that fell', async () => {
-    const told = await fold(
+  it('begin anew when the bounds change', async () => {
+    const bounds = [0.005, 0.1, 1];
+    const folding = await fold(
       ...cumulative(
         { counts: [100, 0, 0, 0] },
-        { counts: [150, 0, 0, 0], start: NOW - 5 },
-        { counts: [153, 0, 0, 0], start: NOW - 5 },
+        { counts: [10, 110, 0, 0], bounds },
+        { counts: [10, 113, 0, 0], bounds },
       ),
     );
-    expect(totals(await told.series(), 'metric').all).toBe(3);
-    const fell = await fold(
-      ...cumulative({ counts: [100, 0, 0, 0] }, { counts: [10, 0, 0, 0] }, { counts: [14, 0, 0, 0] }),
-    );
-    expect(totals(await fell.series(), 'metric').all).toBe(4);
-  });
-
-  it('begin anew when the bounds change', async () => {
-    const series = await (
-      await fold(...cumulative({ counts: [100, 0, 0, 0] }, { counts: [10, 110, 0, 0], bounds: [0.005, 0.1, 1] }))
-    ).series();
-    expect(totals(series, 'metric').all).toBe(0);
+    expect(totals(await folding.series(), 'metric').all).toBe(3);
+    expect(await folding.ignored('metrics', 'bounds_changed')).toBe(1);
   });
 
   it('are told apart by attributes, resource and unit', async () => {
@@ -222,9 +211,222 @@ describe('exponential histograms', () => {
   });
 
   it('begin anew when they do not fit what came before', async () => {
-    const series = await (
-      await fold(exponential(CUMULATIVE, { counts: [9, 1] }), exponential(CUMULATIVE, { counts: [4, 20] }))
-    ).series();
-    expect(totals(series, 'metric').all).toBe(0);
+    const fell = await fold(
+      exponential(CUMULATIVE, { counts: [9, 1] }),
+      exponential(CUMULATIVE, { counts: [4, 20] }),
+      exponential(CUMULATIVE, { counts: [4, 21] }),
+    );
+    expect(totals(await fell.series(), 'metric').all).toBe(1);
+    expect(await fell.ignored('metrics', 'counter_reset')).toBe(1);
+    const narrowed = await fold(
+      exponential(CUMULATIVE, { counts: [9, 1] }),
+      exponential(CUMULATIVE, { counts: [20], offset: -9 }),
+    );
+    expect(totals(await narrowed.series(), 'metric').all).toBe(0);
+    expect(await narrowed.ignored('metrics', 'bounds_changed')).toBe(1);
+  });
+});
+
+describe('a first point', () => {
+  const one = (point: Partial<Explicit>) => explicit(CUMULATIVE, HTTP, { counts: [7, 0, 0, 0], ...point });
+
+  it('is new as a whole where its process has just begun', async () => {
+    for (const start of [NOW - 300, NOW - 5, NOW]) {
+      expect(totals(await (await fold(one({ start }))).series(), 'metric').all).toBe(7);
+    }
+  });
+
+  it('says nothing else, which is counted', async () => {
+    for (const start of [NOW - 301, 0, NOW + 5]) {
+      const folding = await fold(one({ start }));
+      expect(await folding.series()).toEqual([]);
+      expect(await folding.ignored('metrics', 'first_point')).toBe(1);
+    }
+  });
+});
+
+describe('a reset', () => {
+  const at = (time: number, start: number, count: number) =>
+    explicit(CUMULATIVE, HTTP, { time, start, counts: [count, 0, 0, 0] });
+  const exponentialAt = (time: number, start: number, count: number) =>
+    exponential(CUMULATIVE, { time, start, counts: [count] });
+
+  it.each([
+    ['explicit', at],
+    ['exponential', exponentialAt],
+  ])('that was seen in time is new as a whole: %s', async (_kind, point) => {
+    const folding = await fold(
+      point(NOW - 80, LONG_AGO, 100),
+      point(NOW - 70, LONG_AGO, 104),
+      point(NOW - 60, NOW - 68, 30),
+      point(NOW - 50, NOW - 68, 31),
+    );
+    expect(totals(await folding.series(), 'metric').all).toBe(4 + 30 + 1);
+    expect(await folding.ignored('metrics', 'counter_reset')).toBe(1);
+    expect(await folding.folded('metrics')).toBe(3);
+  });
+
+  it('of a sender that tells no start is seen by a count that fell', async () => {
+    const folding = await fold(at(NOW - 20, 0, 100), at(NOW - 10, 0, 10), at(NOW, 0, 14));
+    expect(totals(await folding.series(), 'metric').all).toBe(14);
+    expect(await folding.ignored('metrics', 'counter_reset')).toBe(1);
+  });
+
+  it('that was missed for more than two intervals only sets the start', async () => {
+    const folding = await fold(
+      at(NOW - 200, 0, 100),
+      at(NOW - 190, 0, 104),
+      at(NOW - 160, 0, 50),
+      at(NOW - 150, 0, 51),
+    );
+    expect(totals(await folding.series(), 'metric').all).toBe(4 + 1);
+  });
+
+  it('without a new start only sets the start: two senders may share the name', async () => {
+    const folding = await fold(at(NOW - 20, LONG_AGO, 100), at(NOW - 10, LONG_AGO, 40), at(NOW, LONG_AGO, 44));
+    expect(totals(await folding.series(), 'metric').all).toBe(4);
+    expect(await folding.ignored('metrics', 'counter_reset')).toBe(1);
+  });
+
+  it('to a start before the last point is another sender, and counts nothing', async () => {
+    const folding = await fold(at(NOW - 10, LONG_AGO, 100), at(NOW, NOW - 600, 5000), at(NOW + 1, LONG_AGO, 101));
+    expect(totals(await folding.series(), 'metric').all).toBe(0);
+    expect(await folding.ignored('metrics', 'counter_reset')).toBe(1);
+    expect(await folding.ignored('metrics', 'out_of_order')).toBe(1);
+  });
+
+  it('is no start that a sender works out anew each time', async () => {
+    const folding = await fold(at(NOW - 10, LONG_AGO, 100), at(NOW, LONG_AGO + 0.4, 103));
+    expect(totals(await folding.series(), 'metric').all).toBe(3);
+  });
+
+  it('is no point that comes late or twice', async () => {
+    const folding = await fold(
+      at(NOW - 20, LONG_AGO, 100),
+      at(NOW, LONG_AGO, 120),
+      at(NOW - 10, LONG_AGO, 110),
+      at(NOW, LONG_AGO, 120),
+      at(NOW + 10, LONG_AGO, 121),
+    );
+    expect(totals(await folding.series(), 'metric').all).toBe(21);
+    expect(await folding.ignored('metrics', 'out_of_order')).toBe(1);
+  });
+
+  it('is a clock that was far ahead and came back', async () => {
+    const folding = await fold(at(NOW + 4000, LONG_AGO, 100), at(NOW - 10, LONG_AGO, 101), at(NOW, LONG_AGO, 105));
+    expect(totals(await folding.series(), 'metric').all).toBe(4);
+  });
+});
+
+describe('what makes no sense is counted by reason and never judged', () => {
+  const HUGE = '9007199254740993';
+  const NEGATIVE = '18446744073709551615';
+  const histogram = (temporality: number, fields: Record<string, unknown>) =>
+    batch({
+      name: HTTP,
+      histogram: {
+        aggregationTemporality: temporality,
+        dataPoints: [{ ...common({}), count: '4', sum: 1, bucketCounts: ['4', '0'], explicitBounds: [0.1], ...fields }],
+      },
+    });
+  const exponentialOf = (temporality: number, fields: Record<string, unknown>) =>
+    batch({
+      name: HTTP,
+      exponentialHistogram: {
+        aggregationTemporality: temporality,
+        dataPoints: [
+          { ...common({}), count: '4', sum: 1, scale: 0, positive: { offset: 0, bucketCounts: ['4'] }, ...fields },
+        ],
+      },
+    });
+
+  it.each<[string, string, Record<string, unknown>]>([
+    ['a sum that is no number', 'not_a_number', { sum: 'NaN' }],
+    ['an infinite sum', 'not_a_number', { sum: '-Infinity' }],
+    ['a bound that is no number', 'bad_bounds', { bucketCounts: [2, 1, 1], explicitBounds: [0.1, 'NaN'] }],
+    ['an infinite bound', 'bad_bounds', { bucketCounts: [2, 1, 1], explicitBounds: [0.1, 'Infinity'] }],
+    ['bounds that fall', 'bad_bounds', { bucketCounts: [2, 1, 1], explicitBounds: [0.2, 0.1] }],
+    ['bounds that are equal', 'bad_bounds', { bucketCounts: [2, 1, 1], explicitBounds: [0.1, 0.1] }],
+    ['counts beyond 2^53', 'absurd_count', { count: HUGE, bucketCounts: [HUGE, '0'] }],
+    ['negative counts', 'absurd_count', { count: '4', bucketCounts: [NEGATIVE, '5'] }],
+    ['a negative count', 'absurd_count', { count: NEGATIVE }],
+    ['1970', 'absurd_time', { timeUnixNano: nanos(1000) }],
+    ['2200', 'absurd_time', { timeUnixNano: nanos(7_258_118_400) }],
+    ['no time', 'absurd_time', { timeUnixNano: '0' }],
+  ])('explicit: %s', async (_name, reason, fields) => {
+    for (const temporality of [DELTA, CUMULATIVE]) {
+      const folding = await fold(histogram(temporality, fields));
+      expect(await folding.series()).toEqual([]);
+      expect(await folding.ignored('metrics', reason)).toBe(1);
+      expect(await folding.folded('metrics')).toBe(0);
+    }
+  });
+
+  it.each<[string, string, Record<string, unknown>]>([
+    ['a sum that is no number', 'not_a_number', { sum: 'NaN' }],
+    ['a scale beyond reason', 'bad_bounds', { scale: 2_000_000_000, positive: { bucketCounts: ['2', '2'] } }],
+    ['a scale below reason', 'bad_bounds', { scale: -2_000_000_000 }],
+    ['an offset beyond reason', 'bad_bounds', { positive: { offset: 2_000_000_000, bucketCounts: ['4'] } }],
+    ['counts beyond 2^53', 'absurd_count', { positive: { offset: 0, bucketCounts: [HUGE] } }],
+    ['negative counts', 'absurd_count', { positive: { offset: 0, bucketCounts: [NEGATIVE] } }],
+    ['zeros beyond 2^53', 'absurd_count', { zeroCount: HUGE }],
+  ])('exponential: %s', async (_name, reason, fields) => {
+    for (const temporality of [DELTA, CUMULATIVE]) {
+      const folding = await fold(exponentialOf(temporality, fields));
+      expect(await folding.series()).toEqual([]);
+      expect(await folding.ignored('metrics', reason)).toBe(1);
+    }
+  });
+
+  it('negative durations of an exponential histogram are left out, and the rest counts', async () => {
+    const folding = await fold(exponentialOf(DELTA, { count: '6', negative: { offset: 0, bucketCounts: ['2'] } }));
+    expect(totals(await folding.series(), 'metric').all).toBe(4);
+    expect(await folding.ignored('metrics', 'negative')).toBe(1);
+  });
+
+  it('a temporality that is not told', async () => {
+    const folding = await fold(histogram(0, {}));
+    expect(await folding.series()).toEqual([]);
+    expect(await folding.ignored('metrics', 'temporality')).toBe(1);
+  });
+
+  it('a bad point spoils neither the others nor the series', async () => {
+    const folding = await fold(
+      explicit(CUMULATIVE, HTTP, { counts: [100, 0, 0, 0] }),
+      histogram(CUMULATIVE, { sum: 'NaN' }),
+      explicit(CUMULATIVE, HTTP, { counts: [105, 0, 0, 0] }),
+    );
+    expect(totals(await folding.series(), 'metric').all).toBe(5);
+  });
+});
+
+describe('the folded requests', () => {
+  const step = fc.record({ added: fc.array(fc.nat(50), { minLength: 4, maxLength: 4 }), restarts: fc.boolean() });
+
+  it('of a cumulative series are those of the same series as deltas', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), fc.boolean(), async (steps, tellsStart) => {
+        const cumulative = new Folding();
+        let counts = [0, 0, 0, 0];
+        let start = LONG_AGO;
+        let expected = 0;
+        // The first point only sets the start.
+        await cumulative.consume(
+          explicit(CUMULATIVE, HTTP, { time: NOW - 100, start: tellsStart ? start : 0, counts }),
+        );
+        for (const [i, { added, restarts }] of steps.entries()) {
+          const time = NOW - 90 + i * 10;
+          const grown = counts.map((count, bucket) => count + (added[bucket] as number));
+          // Without a start only a count that fell can tell.
+          const isReset = restarts && (tellsStart || sum(added) < sum(counts));
+          if (isReset) start = time - 9;
+          counts = isReset ? added : grown;
+          expected += sum(added);
+          await cumulative.consume(explicit(CUMULATIVE, HTTP, { time, start: tellsStart ? start : 0, counts }));
+        }
+        expect(totals(await cumulative.series(), 'metric').all).toBe(expected);
+      }),
+      { numRuns: 60 },
+    );
   });
 });

@@ -251,13 +251,14 @@ const DATA = {
 function pointsOf(metric: Decoded): { type: protobuf.Type; point: Decoded; row: unknown }[] {
   const name = (Object.keys(DATA) as (keyof typeof DATA)[]).find((key) => metric[key] !== undefined);
   if (name === undefined) return [];
-  const { dataPoints, aggregationTemporality } = metric[name];
+  const { dataPoints, aggregationTemporality, isMonotonic } = metric[name];
   return dataPoints.map((point: Decoded) => ({
     type: messageType(`opentelemetry.proto.metrics.v1.${DATA[name]}`),
     point,
     row: {
       kind: METRIC_KIND[name],
       temporality: Math.min(aggregationTemporality ?? 0, 255),
+      isMonotonic: isMonotonic === true ? 1 : 0,
       time: Number(point.timeUnixNano ?? 0) / 1e9,
       name: metric.name ?? '',
       unit: metric.unit ?? '',
@@ -269,6 +270,7 @@ function pointRows(bytes: Uint8Array, columns: PointColumns): unknown[] {
   return Array.from({ length: columns.count }, (_, i) => ({
     kind: columns.kind[i],
     temporality: columns.temporality[i],
+    isMonotonic: columns.isMonotonic[i],
     time: columns.timeSeconds[i],
     name: text(bytes, columns.nameOffset[i], columns.nameLength[i]),
     unit: text(bytes, columns.unitOffset[i], columns.unitLength[i]),
