@@ -13,6 +13,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/replay.ts'),
   },
   {
+    name: 'explain',
+    summary: 'Tell all that a decision rests on, on one page.',
+    load: () => import('./commands/explain.ts'),
+  },
+  {
+    name: 'rollouts',
+    summary: 'List the rollouts that a running Windback judges now.',
+    load: () => import('./commands/rollouts.ts'),
+  },
+  {
+    name: 'override',
+    summary: 'Tell a running Windback what you know better: pin, ignore or approve a version.',
+    load: () => import('./commands/override.ts'),
+  },
+  {
     name: 'demo',
     summary: 'Watch a bad version being caught: a real shop, a real Windback, about a minute.',
     load: () => import('./commands/demo.ts'),

@@ -1,4 +1,5 @@
 import type { DecisionEvent } from '../proto/windback/decision.ts';
+import { clean } from '../proto/windback/explain-words.ts';
 import { PipelineError } from './errors.ts';
 
 /** Ids that a message names at most. */
@@ -21,7 +22,7 @@ export function chooseDecision(decisions: Iterable<DecisionEvent>, id: string): 
 
 function listed(events: readonly DecisionEvent[]): string {
   const shown = events.slice(0, IDS_SHOWN).map(({ id, subject, data }) => {
-    return `${id} (${data.decision} of ${subject} ${data.candidate.version})`;
+    return clean(`${id} (${data.decision} of ${subject} ${data.candidate.version})`);
   });
   const more = events.length - shown.length;
   return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

@@ -212,7 +212,7 @@ export const ERRORS = {
   api_unauthenticated: {
     ...permanent,
     what: 'the token is missing or wrong',
-    todo: 'send the header "Authorization: Bearer TOKEN" with the token of service.telemetry.admin',
+    todo: 'send the header "Authorization: Bearer TOKEN" with the token of service.telemetry.admin; commands of windback take it from WINDBACK_ADMIN_TOKEN',
     grpc: GRPC.unauthenticated,
     http: 401,
   },

@@ -68,7 +68,10 @@ export class Router {
       if (able !== undefined) return { handler: choose(able, query.get('component')).handler, params };
       throw new PipelineError('api_method', `${method} ${path}; there is ${[...methods.keys()].join(', ')}`);
     }
-    throw new PipelineError('api_not_found', `no such path: ${path}; there is ${this.paths.join(', ')}`);
+    throw new PipelineError(
+      'api_not_found',
+      `no such path: ${path}; there is ${this.paths.join(', ') || 'none: no pipeline judges'}`,
+    );
   }
 
   #add(method: RouteMethod, path: string, registered: Registered): void {
