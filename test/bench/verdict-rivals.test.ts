@@ -1,15 +1,30 @@
 /** The rivals in bench/verdict on cases small enough to follow by hand. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Judge } from '../../bench/verdict/judge.ts';
+import { normalQuantile, normalTail } from '../../bench/verdict/normal.ts';
 import { argo } from '../../bench/verdict/rivals/argo.ts';
 import { CountedErrors, eProcess } from '../../bench/verdict/rivals/e-process.ts';
 import { flagger } from '../../bench/verdict/rivals/flagger.ts';
 import { isHigh, kayenta, kayentaForewarned } from '../../bench/verdict/rivals/kayenta.ts';
 import { pValue, shiftOf, standardScore } from '../../bench/verdict/rivals/mann-whitney.ts';
 import { BASELINE, BINS, CANDIDATE, Frame, type Layout } from '../../bench/verdict/world.ts';
+
+interface Vectors {
+  readonly cases: readonly {
+    readonly x: number[];
+    readonly y: number[];
+    readonly p: number;
+    readonly lower: number;
+    readonly upper: number;
+  }[];
+  readonly normal: readonly { readonly p: number; readonly z: number }[];
+}
+
+/** By scipy, with the script beside the file. */
+const VECTORS = JSON.parse(readFileSync(join(import.meta.dirname, 'vectors/mannwhitney.json'), 'utf8')) as Vectors;
 
 const STEP = 5;
 
@@ -160,16 +175,24 @@ describe('the Mann-Whitney test', () => {
     expect(standardScore(x, y, upper + 1e-6)).toBeLessThan(-2.326);
   });
 
-  const file = join(import.meta.dirname, '../processors/verdict/vectors/mannwhitney.json');
-  it.runIf(existsSync(file))('agrees with the vectors of scipy', () => {
-    for (const { x, y, p } of readVectors(file)) expect(pValue(x, y)).toBeCloseTo(p, 6);
+  it.each(VECTORS.cases.map((one, i) => [i, one] as const))(
+    'agrees with scipy in p-value and bounds, case %i',
+    (_, one) => {
+      const { x, y, p, lower, upper } = one;
+      expect(pValue(x, y)).toBeCloseTo(p, 6);
+      const shift = shiftOf(x, y, 0.98);
+      expect(shift.lower).toBeCloseTo(lower, 6);
+      expect(shift.upper).toBeCloseTo(upper, 6);
+    },
+  );
+
+  it('has the quantiles and the tail of the normal distribution', () => {
+    for (const { p, z } of VECTORS.normal) {
+      expect(normalQuantile(p)).toBeCloseTo(z, 7);
+      if (z > 0) expect(normalTail(z) / (1 - p)).toBeCloseTo(1, 5);
+    }
   });
 });
-
-/** Vectors with an asymptotic two-sided p-value. */
-function readVectors(file: string): { x: number[]; y: number[]; p: number }[] {
-  return JSON.parse(readFileSync(file, 'utf8')) as { x: number[]; y: number[]; p: number }[];
-}
 
 /** U by pairs, its variance by counting ties. */
 function bruteForce(x: readonly number[], y: readonly number[]): number {
