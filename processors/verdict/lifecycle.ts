@@ -82,10 +82,12 @@ function reasonToHold(
   config: VerdictConfig,
 ): Step | undefined {
   const leading = strongest(weighed);
-  if (coolingDown !== undefined) {
-    return { kind: 'hold', indicator: leading?.indicator ?? 'errors', because: coolingDown };
-  }
   const progress = leading?.progress ?? 0;
+  if (coolingDown !== undefined) {
+    // It is held for what it did before, which its own evidence need not show yet.
+    const indicator = leading !== undefined && progress >= config.hold.at ? leading.indicator : null;
+    return { kind: 'hold', indicator, because: coolingDown };
+  }
   const isSuspected = rollout.isHeld && rollout.inconclusive === null;
   const isSuspect = isSuspected ? progress > config.hold.resume_at : progress >= config.hold.at;
   if (leading !== undefined && isSuspect) {

@@ -83,7 +83,10 @@ export class Rollouts {
       fresh.push(cohort);
     }
     fresh.sort((a, b) => a.firstSlot - b.firstSlot || (a.version < b.version ? -1 : 1));
-    for (const { version, firstSlot } of fresh.slice(-this.#config.max_candidates)) {
+    const { max_candidates } = this.#config;
+    // Of more than fit at once the newest are judged; the others are not to come in their place a block later.
+    for (const { version } of fresh.slice(0, -max_candidates)) this.#pass(version, start);
+    for (const { version, firstSlot } of fresh.slice(-max_candidates)) {
       this.#begin(version, Math.max(firstSlot, start), 'telemetry');
     }
   }
@@ -148,7 +151,10 @@ export class Rollouts {
   }
 
   #end(candidate: string, slot: number): void {
-    if (!this.underWay.delete(candidate)) return;
+    if (this.underWay.delete(candidate)) this.#pass(candidate, slot);
+  }
+
+  #pass(candidate: string, slot: number): void {
     if (this.#passed.size >= MAX_PASSED) this.#passed.delete([...this.#passed.keys()][0] as string);
     this.#passed.set(candidate, slot);
   }
