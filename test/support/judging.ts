@@ -6,6 +6,7 @@ import { digestOf } from '../../processors/verdict/decision.ts';
 import { Board } from '../../processors/verdict/board.ts';
 import { Overrides } from '../../processors/verdict/overrides.ts';
 import type { Outcome } from '../../processors/verdict/recovery.ts';
+import type { Rollout } from '../../processors/verdict/rollout.ts';
 import { ServiceJudge, type Surroundings } from '../../processors/verdict/service-judge.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
 import type { DeltaSeries, DeploymentEvent } from '../../proto/windback/health.ts';
@@ -13,6 +14,7 @@ import { binOf } from '../../proto/windback/latency-bins.ts';
 import type { Random } from './random.ts';
 
 export const SERVICE = { namespace: 'shop', service: 'checkout', environment: 'prod' } as const;
+export const KEY = serviceKeyOf(SERVICE.namespace, SERVICE.service, SERVICE.environment);
 /** A round second to begin with: 14 November 2023, 22:13:20 UTC. */
 export const START = 1_700_000_000;
 
@@ -62,11 +64,31 @@ export class Bench {
   readonly decisions: DecisionEvent[] = [];
   /** The next second. */
   slot = START;
+  readonly #settings: VerdictConfig;
 
   constructor(overrides: Record<string, unknown> = {}) {
-    const settings = config(overrides);
-    const identity = { key: serviceKeyOf(SERVICE.namespace, SERVICE.service, SERVICE.environment), ...SERVICE };
-    this.judge = new ServiceJudge(identity, this.#surroundings(settings));
+    this.#settings = config(overrides);
+    this.judge = new ServiceJudge({ key: KEY, ...SERVICE }, this.#surroundings(this.#settings));
+  }
+
+  /** What is under way with a candidate; without a name, the rollout that began last. */
+  rollout(candidate?: string): Rollout | undefined {
+    const { rollouts } = this.judge;
+    return candidate === undefined ? rollouts.foremost : rollouts.underWay.get(candidate);
+  }
+
+  get candidates(): string[] {
+    return [...this.judge.rollouts.underWay.keys()];
+  }
+
+  get baseline(): string | undefined {
+    return this.judge.rollouts.baseline;
+  }
+
+  /** Ends the judge and begins another one from what it saved, as text. */
+  restart(): void {
+    const saved = JSON.stringify(this.judge.save());
+    this.judge = ServiceJudge.restore(JSON.parse(saved), this.#surroundings(this.#settings));
   }
 
   #surroundings(settings: VerdictConfig): Surroundings {

@@ -27,13 +27,13 @@ describe('a rollout', () => {
   it('begins when a version appears beside the baseline, after the time to settle', () => {
     const bench = new Bench({ settle: '30s' });
     bench.run(20, both);
-    expect(bench.judge.rollout).toBeUndefined();
+    expect(bench.rollout()).toBeUndefined();
     const other = alone();
-    expect(other.judge.rollout).toBeUndefined();
-    expect(other.judge.baseline).toBe('1');
+    expect(other.rollout()).toBeUndefined();
+    expect(other.baseline).toBe('1');
     const start = other.slot;
     other.run(30, both);
-    expect(other.judge.rollout).toMatchObject({
+    expect(other.rollout()?.identity).toMatchObject({
       candidate: '2',
       baseline: '1',
       startedAt: start,
@@ -45,9 +45,9 @@ describe('a rollout', () => {
 
   it('takes the version with most requests for the baseline, of equals the one that sorts first', () => {
     const busy = new Bench().run(90, () => [served('a', 5), served('b', 9)]);
-    expect(busy.judge.rollout).toMatchObject({ baseline: 'b', candidate: 'a' });
+    expect(busy.rollout()?.identity).toMatchObject({ baseline: 'b', candidate: 'a' });
     const equal = new Bench().run(90, () => [served('b', 5), served('a', 5)]);
-    expect(equal.judge.rollout).toMatchObject({ baseline: 'a', candidate: 'b' });
+    expect(equal.rollout()?.identity).toMatchObject({ baseline: 'a', candidate: 'b' });
   });
 
   it('is known by a deployment event before the new version has sent anything', () => {
@@ -55,7 +55,7 @@ describe('a rollout', () => {
     const at = bench.slot;
     bench.second([served('1', 10)], [deployment({ version: '2', previousVersion: '1' })]);
     bench.run(30, (i) => [healthy('1')(i)]);
-    expect(bench.judge.rollout).toMatchObject({ candidate: '2', startedAt: at, knownBy: 'deployment_event' });
+    expect(bench.rollout()?.identity).toMatchObject({ candidate: '2', startedAt: at, knownBy: 'deployment_event' });
     bench.run(120, (i) => [healthy('1')(i), served('2', 10, 5)]);
     const [decision] = bench.decisions;
     expect(decision?.data.rollout).toMatchObject({ known_by: 'deployment_event' });
@@ -66,17 +66,17 @@ describe('a rollout', () => {
     const bench = new Bench();
     bench.second([], [deployment({ version: '2', previousVersion: '1' })]);
     bench.run(60, () => [served('1', 1), served('2', 9)]);
-    expect(bench.judge.rollout).toMatchObject({ candidate: '2', baseline: '1' });
+    expect(bench.rollout()?.identity).toMatchObject({ candidate: '2', baseline: '1' });
   });
 
   it('keeps what it knows when the event is told again', () => {
     const bench = alone();
     bench.second([], [deployment({ version: '2', previousVersion: '1', weight: 0.1 })]);
     bench.run(40, both);
-    const { rollout } = bench.judge;
+    const rollout = bench.rollout();
     bench.second([], [deployment({ version: '2', status: 'succeeded', weight: 1 })]);
     bench.run(40, both);
-    expect(bench.judge.rollout).toBe(rollout);
+    expect(bench.rollout()).toBe(rollout);
     expect(rollout?.weight).toBe(1);
   });
 
@@ -84,39 +84,48 @@ describe('a rollout', () => {
     const bench = alone();
     bench.second([], [deployment({ version: '2', previousVersion: '1', status: 'failed' })]);
     bench.run(40, (i) => [healthy('1')(i)]);
-    expect(bench.judge.rollout).toBeUndefined();
+    expect(bench.rollout()).toBeUndefined();
   });
 
-  it('is superseded by a newer version, and its stragglers begin no other', () => {
+  it('goes on beside that of a newer version, each against the same baseline', () => {
     const bench = alone().run(40, both);
     bench.run(60, (i) => [...both(i), healthy('3')(i)]);
-    expect(bench.judge.rollout).toMatchObject({ candidate: '3', baseline: '1' });
+    expect(bench.candidates).toEqual(['2', '3']);
+    expect(bench.rollout('3')?.identity).toMatchObject({ candidate: '3', baseline: '1' });
+    expect(bench.rollout()).toBe(bench.rollout('3'));
+    expect(bench.roles.of('shop/checkout/prod', '2')).toBe('candidate');
+  });
+
+  it('is superseded by a newer version where no more fit, and its stragglers begin no other', () => {
+    const bench = alone(new Bench({ max_candidates: 1 })).run(40, both);
+    bench.run(60, (i) => [...both(i), healthy('3')(i)]);
+    expect(bench.candidates).toEqual(['3']);
     expect(bench.roles.of('shop/checkout/prod', '2')).toBeUndefined();
   });
 
-  it('takes the newest where two appear at once, whatever the order of their telemetry', () => {
+  it('takes the newest where two appear at once and one fits, whatever the order of their telemetry', () => {
     for (const versions of [
       ['2', '3'],
       ['3', '2'],
     ]) {
-      const bench = alone();
+      const bench = alone(new Bench({ max_candidates: 1 }));
       bench.run(40, (i) => [healthy('1')(i), ...versions.map((version) => served(version, 5))]);
-      expect(bench.judge.rollout?.candidate).toBe('3');
+      expect(bench.rollout()?.identity.candidate).toBe('3');
     }
   });
 
   it('ends when the candidate is withdrawn: silent for end_after, or weight 0', () => {
     const silent = alone(new Bench({ end_after: '2m' })).run(60, both);
     silent.run(100, (i) => [healthy('1')(i)]);
-    expect(silent.judge.rollout).toBeDefined();
+    expect(silent.rollout()).toBeDefined();
     silent.run(60, (i) => [healthy('1')(i)]);
-    expect(silent.judge.rollout).toBeUndefined();
-    expect(silent.judge.baseline).toBe('1');
+    expect(silent.rollout()).toBeUndefined();
+    expect(silent.baseline).toBe('1');
 
     const told = alone().run(60, both);
     told.second([], [deployment({ version: '2', weight: 0 })]);
     told.run(30, both);
-    expect(told.judge.rollout, 'and stragglers do not begin it again').toBeUndefined();
+    expect(told.rollout(), 'and stragglers do not begin it again').toBeUndefined();
     expect(told.roles.of('shop/checkout/prod', '2')).toBeUndefined();
   });
 
@@ -124,28 +133,28 @@ describe('a rollout', () => {
     const bench = alone().run(60, both);
     bench.second([], [deployment({ version: '1', weight: 0 })]);
     bench.run(30, (i) => [healthy('2')(i)]);
-    expect(bench.judge.rollout).toMatchObject({ candidate: '2', baseline: '1' });
+    expect(bench.rollout()?.identity).toMatchObject({ candidate: '2', baseline: '1' });
   });
 
   it('is complete when the baseline has fallen silent: the candidate is the new baseline', () => {
     const bench = alone(new Bench({ end_after: '2m' })).run(60, both);
     bench.run(180, (i) => [healthy('2')(i)]);
-    expect(bench.judge.rollout).toBeUndefined();
-    expect(bench.judge.baseline).toBe('2');
+    expect(bench.rollout()).toBeUndefined();
+    expect(bench.baseline).toBe('2');
     const start = bench.slot;
     bench.run(60, (i) => [healthy('2')(i), served('3', 10, 5)]);
-    expect(bench.judge.rollout).toMatchObject({ candidate: '3', baseline: '2', startedAt: start });
+    expect(bench.rollout()?.identity).toMatchObject({ candidate: '3', baseline: '2', startedAt: start });
   });
 
   it('goes on while neither sends anything', () => {
     const bench = alone(new Bench({ end_after: '2m' }))
       .run(60, both)
       .run(600, () => []);
-    expect(bench.judge.rollout).toBeDefined();
+    expect(bench.rollout()).toBeDefined();
   });
 
   it('begins anew, under another id, when a withdrawn version comes back', () => {
-    const bench = alone(new Bench({ end_after: '1m' }));
+    const bench = alone(new Bench({ end_after: '1m', recovery: { cool_down: '0s' } }));
     bench.run(120, failing);
     bench.run(300, (i) => [healthy('1')(i)]);
     bench.run(120, failing);
@@ -204,16 +213,24 @@ describe('decisions', () => {
     const few = alone(new Bench({ promotion: { after: '5m', min_requests: 1 } }));
     few.run(590, (i) => [served('1', 10), ...(i % 2 === 0 ? [served('2', 1)] : [])]);
     expect(few.kinds, '295 requests without an error do not show a rate below 0.5 %').toEqual([]);
-    few.run(100, () => [served('1', 10), served('2', 10)]);
+    few.run(600, () => [served('1', 10), served('2', 10)]);
     expect(few.kinds).toEqual(['promote']);
   });
 
-  it('do not promote what was never compared: its telemetry never met the baseline in a block', () => {
+  it('compare what is exported once a minute, though not in the same seconds', () => {
     const exported = (version: string, bad: number) =>
       series({ version, kind: 'metric', all: 600, bad, ms: { 20: 600 } });
     const bench = new Bench().run(300, (i) => (i % 60 === 0 ? [exported('1', 1)] : []));
     bench.run(1800, (i) => (i % 60 === 0 ? [exported('1', 1)] : i % 60 === 30 ? [exported('2', 600)] : []));
-    expect(bench.judge.rollout?.totals.candidate).toMatchObject({ errors: 30 * 600 });
+    expect(bench.kinds).toEqual(['hold', 'rollback']);
+  });
+
+  it('do not promote what was never compared: its telemetry never met the baseline in a block', () => {
+    const bench = alone();
+    const start = bench.slot;
+    bench.run(1800, (i) => [served(i % 20 < 10 ? '1' : '2', 10)]);
+    expect(bench.rollout()?.totals.candidate.requests).toBeGreaterThan(8000);
+    expect(start % 20, 'blocks have one version each').toBe(0);
     expect(bench.kinds).toEqual([]);
   });
 
@@ -254,15 +271,34 @@ describe('decisions', () => {
     expect(bench.kinds).toContain('rollback');
   });
 
-  it('have the bars of weighted Bonferroni', () => {
-    const bench = alone(new Bench({ false_rollback_rate: 0.01 })).run(120, (i) => [
-      ...failing(i),
-      series({ version: '1', kind: 'log', operation: '', all: 5, bad: 1 }),
-      series({ version: '2', kind: 'log', operation: '', all: 5, bad: 1 }),
-    ]);
-    const evidence = bench.decisions.at(-1)?.data.evidence ?? [];
-    expect(evidence.find(({ indicator }) => indicator === 'errors')?.bar).toBeCloseTo(1 / (0.01 * 0.3), 0);
-    expect(evidence.find(({ indicator }) => indicator === 'log_errors')?.bar).toBeCloseTo(1 / (0.01 * 0.1), 0);
+  describe('have the bars of weighted Bonferroni', () => {
+    const bars = (indicators: Record<string, unknown>) => {
+      const bench = alone(new Bench({ false_rollback_rate: 0.01, indicators })).run(120, (i) => [
+        ...failing(i),
+        series({ version: '1', kind: 'log', operation: '', all: 5, bad: 1 }),
+        series({ version: '2', kind: 'log', operation: '', all: 5, bad: 1 }),
+      ]);
+      const evidence = bench.decisions.at(-1)?.data.evidence ?? [];
+      return (name: string) => evidence.find(({ indicator }) => indicator === name)?.bar;
+    };
+
+    it('by their parts of all weights', () => {
+      const bar = bars({});
+      expect(bar('errors')).toBeCloseTo(1 / (0.01 * 0.3), 0);
+      expect(bar('log_errors')).toBeCloseTo(1 / (0.01 * 0.05), 0);
+    });
+
+    it('in proportion, whatever the weights add up to', () => {
+      const bar = bars({ errors: { weight: 7 }, custom: { fast: { weight: 2 } } });
+      expect(bar('errors')).toBeCloseTo(1 / (0.01 * (7 / 9.7)), 0);
+    });
+
+    it('of those that gate: what does not has no part, and is held against the one it would have', () => {
+      const bar = bars({ silence: { gating: false }, resource: { enabled: false }, log_errors: { gating: false } });
+      const rest = 1 - 0.25 - 0.05 - 0.05;
+      expect(bar('errors')).toBeCloseTo(1 / (0.01 * (0.3 / rest)), 0);
+      expect(bar('log_errors')).toBeCloseTo(1 / (0.01 * (0.05 / (rest + 0.05))), 0);
+    });
   });
 });
 
@@ -293,15 +329,23 @@ describe('limits', () => {
     bench.judge.merge(served('2', 7, 7), bench.slot - 40, bench.slot * 1000);
     expect(bench.counts.late).toBe(7);
     expect(bench.judge.cohorts.get('2')?.pair('errors', '5m')).toMatchObject({ all: before + 7 });
-    expect(bench.judge.rollout?.totals.candidate.requests).toBeLessThanOrEqual(before);
+    expect(bench.rollout()?.totals.candidate.requests).toBeLessThanOrEqual(before);
   });
 
   it.each([
     [{ hold: { at: 0.2 } }, 'want less than hold.at'],
-    [{ silence: { share: 1 } }, 'Too big: expected number to be <=0.9'],
+    [{ indicators: { silence: { share: 1 } } }, 'Too big: expected number to be <=0.9'],
+    [{ indicators: { errors: { weight: 0 } } }, 'Too small: expected number to be >0'],
+    [{ indicators: { custom: { 'Not-a-name': {} } } }, 'Invalid key in record'],
     [
-      { indicators: { errors: { weight: 0.5 } } },
-      'the weights of the gating indicators add up to 1.200, want at most 1',
+      {
+        indicators: Object.fromEntries(
+          Object.keys(config().indicators)
+            .filter((name) => name !== 'custom')
+            .map((name) => [name, { gating: false }]),
+        ),
+      },
+      'want at least one that is enabled and gating',
     ],
   ])('refuse the configuration %j', (overrides, message) => {
     expect(() => config(overrides)).toThrow(message);
@@ -330,7 +374,7 @@ describe('which telemetry counts', () => {
       series({ version: '1', ms: { 20: 18 } }),
       series({ version: '2', ms: { [ms(threshold)]: 3, [ms(threshold + 1)]: 1 } }),
     ]);
-    const counted = bench.judge.rollout?.comparisons.get('slow_p50')?.candidate;
+    const counted = bench.rollout()?.comparisons.get('slow_p50')?.candidate;
     expect(counted?.all).toBeGreaterThan(100);
     expect(counted?.bad).toBe((counted?.all ?? 0) / 4);
   });
@@ -340,9 +384,9 @@ describe('which telemetry counts', () => {
     bench.second([served('1', 10)], [deployment({ version: '2', previousVersion: '1', weight: 0.5 })]);
     bench.run(60, () => [served('1', 10)]);
     bench.second([served('1', 10)], [deployment({ version: '2', weight: 0.8 })]);
-    expect(bench.judge.rollout?.silence.blocks).toBe(0);
+    expect(bench.rollout()?.silence.blocks).toBe(0);
     bench.run(60, () => [served('1', 10)]);
-    expect(bench.judge.rollout?.silence.blocks).toBeGreaterThanOrEqual(4);
+    expect(bench.rollout()?.silence.blocks).toBeGreaterThanOrEqual(4);
   });
 
   it('moves the windows of a version on when it has fallen silent', () => {
