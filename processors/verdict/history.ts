@@ -1,6 +1,6 @@
-import type { Pair } from '../../proto/windback/decision.ts';
+import { Expectations, type SavedExpectations } from './history-expectations.ts';
 import { HISTORY_INDICATORS, type HistoryIndicator, type Minute } from './history-minute.ts';
-import { type Expectation, Operations, type SavedOperations } from './history-operations.ts';
+import { type Expectation, Operations } from './history-operations.ts';
 import { Ratios, type SavedRatios } from './history-ratios.ts';
 
 /** One indicator of one minute, against what the past lets expect of this mix of operations. */
@@ -27,14 +27,15 @@ export interface Yardstick {
 export const HIGH_SHARE = 0.1;
 /** Fewer minutes than this do not tell what is high. */
 const MIN_HIGH = 30;
-/** What is left of a minute's weight one minute later; the mean age of what is known is an hour. */
-const KEEP = Math.exp(-1 / 60);
+/** Minutes after which a snapshot of what is expected is replaced. */
+const SNAPSHOT = 30;
 
 interface Saved {
   readonly newest: number | null;
-  readonly logs: Pair;
-  readonly traffic: readonly [requests: number, weight: number];
-  readonly operations: SavedOperations;
+  readonly learnt: number;
+  readonly now: SavedExpectations;
+  /** Null until the first snapshot. */
+  readonly before: SavedExpectations | null;
   readonly ratios: Readonly<Record<HistoryIndicator, SavedRatios>>;
 }
 
@@ -42,23 +43,27 @@ interface Saved {
  * A service's past, per service key: what its baselines did, minute by minute. `learn` it once per minute of event
  * time while a baseline is in charge, a minute without requests too.
  *
- * Every minute is compared with what the minutes before it let expect of its mix of operations, so a mix that shifts
- * is no change; the ratios of the last 120 minutes are kept, and from whole hours their usual highs, by hour of the
- * week. So the noise is learnt as it is, and no distribution is assumed. Expectations fade with a mean age of an hour:
- * the ratios contain what a service drifts within an hour, as a candidate's minutes will.
+ * Every minute is compared with what an earlier past lets expect of its mix of operations, so a mix that shifts is no
+ * change; the ratios of the last 120 minutes are kept, and from whole hours their usual highs, by hour of the week. So
+ * the noise is learnt as it is, and no distribution is assumed. That earlier past is up to half an hour old, as it will be
+ * for a candidate: what a service drifts within that time is part of its noise.
  *
- * Bytes: 7.3 KiB for the ratios, 0.2 KiB and its name for each operation, at most `maxOperations` and one. Measured
- * over 1000 services: 9.6 KiB with 5 operations, 44 KiB with 200. Saved as JSON: 11 and 37 KiB.
+ * Memory, measured over 100 services and more (heap and array buffers, Node 24 on x64): 15 KiB with 5 operations, 84 KiB
+ * with 200, the most that the default allows; 6.8 KiB of it are the ratios, and every operation is there twice. Saved as
+ * JSON: 11 and 61 KiB.
  */
 export class History {
-  #operations: Operations;
+  readonly #maxOperations: number;
   readonly #ratios = new Map<HistoryIndicator, Ratios>(HISTORY_INDICATORS.map((name) => [name, new Ratios()]));
-  #logs = { all: 0, bad: 0 };
-  #traffic = { requests: 0, weight: 0 };
+  #now: Expectations;
+  /** As they were at the last snapshot; undefined before the first. */
+  #before: Expectations | undefined;
+  #learnt = 0;
   #newest: number | undefined;
 
   constructor(maxOperations = 200) {
-    this.#operations = new Operations(maxOperations);
+    this.#maxOperations = maxOperations;
+    this.#now = new Expectations(new Operations(maxOperations));
   }
 
   /** Minutes that `traffic` is known of, at most 120: every minute learnt but the first. */
@@ -73,41 +78,24 @@ export class History {
 
   /** How often an operation beyond `maxOperations` was put to the others, once a minute each. */
   get overflowed(): number {
-    return this.#operations.overflowed;
+    return this.#now.overflowed;
   }
 
-  /** Compares with the past, then learns. Minutes ascend: undefined, and nothing learnt, where one does not. */
+  /** Compares with the earlier past, then learns. Minutes ascend: undefined, and nothing learnt, where one does not. */
   learn(minute: Minute): Comparison | undefined {
     if (this.#newest !== undefined && minute.minute <= this.#newest) return undefined;
-    const comparison = this.compare(minute);
+    const comparison = this.#compare(minute, this.#before ?? this.#now);
     for (const [name, { ratio }] of comparison) this.#of(name).learn(minute.minute, badness(name, ratio));
     this.#newest = minute.minute;
-    this.#operations.learn(minute.operations);
-    this.#logs = { all: this.#logs.all * KEEP + minute.logs.all, bad: this.#logs.bad * KEEP + minute.logs.bad };
-    this.#traffic = {
-      requests: this.#traffic.requests * KEEP + minute.requests,
-      weight: this.#traffic.weight * KEEP + 1,
-    };
+    this.#now.learn(minute);
+    this.#learnt++;
+    if (this.#learnt % SNAPSHOT === 0) this.#before = Expectations.restore(this.#now.save(), this.#maxOperations);
     return comparison;
   }
 
-  /** Compares only. An indicator of which the minute, or the past, says nothing is missing. */
+  /** Compares with all of the past. An indicator of which the minute, or the past, says nothing is missing. */
   compare(minute: Minute): Comparison {
-    const comparison = new Map<HistoryIndicator, Compared>();
-    for (const name of HISTORY_INDICATORS) {
-      const expectation = this.#expect(name, minute);
-      if (expectation === undefined) continue;
-      const ratios = this.#of(name);
-      const usual = ratios.usual(minute.minute);
-      const isKnown = ratios.count >= MIN_HIGH;
-      const beyond = ratios.atLeast(badness(name, expectation.ratio));
-      comparison.set(name, {
-        ...expectation,
-        usual: usual === undefined ? undefined : badness(name, usual),
-        high: isKnown && beyond < Math.floor(HIGH_SHARE * (ratios.count + 1)),
-      });
-    }
-    return comparison;
+    return this.#compare(minute, this.#now);
   }
 
   /** Undefined where fewer than `minHistory` minutes are known of the indicator. */
@@ -127,39 +115,44 @@ export class History {
   save(): unknown {
     return {
       newest: this.#newest ?? null,
-      logs: this.#logs,
-      traffic: [this.#traffic.requests, this.#traffic.weight],
-      operations: this.#operations.save(),
+      learnt: this.#learnt,
+      now: this.#now.save(),
+      before: this.#before?.save() ?? null,
       ratios: Object.fromEntries([...this.#ratios].map(([name, ratios]) => [name, ratios.save()])) as Saved['ratios'],
     } satisfies Saved;
   }
 
   static restore(saved: unknown, maxOperations = 200): History {
-    const { newest, logs, traffic, operations, ratios } = saved as Saved;
+    const { newest, learnt, now, before, ratios } = saved as Saved;
     const history = new History(maxOperations);
     history.#newest = newest ?? undefined;
-    history.#logs = { ...logs };
-    history.#traffic = { requests: traffic[0], weight: traffic[1] };
-    history.#operations = Operations.restore(operations, maxOperations);
+    history.#learnt = learnt;
+    history.#now = Expectations.restore(now, maxOperations);
+    if (before !== null) history.#before = Expectations.restore(before, maxOperations);
     for (const name of HISTORY_INDICATORS) history.#ratios.set(name, Ratios.restore(ratios[name]));
     return history;
   }
 
-  #of(name: HistoryIndicator): Ratios {
-    return this.#ratios.get(name) as Ratios;
+  #compare(minute: Minute, expectations: Expectations): Comparison {
+    const comparison = new Map<HistoryIndicator, Compared>();
+    for (const name of HISTORY_INDICATORS) {
+      const expectation = expectations.of(name, minute);
+      if (expectation === undefined) continue;
+      const ratios = this.#of(name);
+      const usual = ratios.usual(minute.minute);
+      const isKnown = ratios.count >= MIN_HIGH;
+      const beyond = ratios.atLeast(badness(name, expectation.ratio));
+      comparison.set(name, {
+        ...expectation,
+        usual: usual === undefined ? undefined : badness(name, usual),
+        high: isKnown && beyond < Math.floor(HIGH_SHARE * (ratios.count + 1)),
+      });
+    }
+    return comparison;
   }
 
-  #expect(name: HistoryIndicator, { operations, logs, requests }: Minute): Expectation | undefined {
-    if (name === 'errors') return this.#operations.errors(operations);
-    if (name === 'traffic') {
-      const { requests: past, weight } = this.#traffic;
-      return weight === 0 ? undefined : ratioOf(requests, past / weight);
-    }
-    if (name === 'log_errors') {
-      const { all, bad } = this.#logs;
-      return all === 0 || logs.all === 0 ? undefined : ratioOf(logs.bad, logs.all * (bad / all));
-    }
-    return this.#operations.latency(name, operations);
+  #of(name: HistoryIndicator): Ratios {
+    return this.#ratios.get(name) as Ratios;
   }
 }
 
@@ -172,9 +165,4 @@ export function noHistory({ minutes }: History, minHistory: number): string | un
 /** As stored, where more is worse: of requests, less is. Its own inverse. */
 function badness(name: HistoryIndicator, ratio: number): number {
   return name === 'traffic' ? -ratio : ratio;
-}
-
-/** Half an event on both sides, so that none of none is as ever. */
-function ratioOf(seen: number, expected: number): Expectation {
-  return { seen, expected, ratio: (seen + 0.5) / (expected + 0.5) };
 }
