@@ -30,7 +30,6 @@ const indicator = z
 
 const CUSTOM_MAX = 20;
 const FLAGS_MAX = 20;
-
 const RESOURCE_METRICS_MAX = 200;
 
 const signatures = z.strictObject({
@@ -65,6 +64,15 @@ export const healthConfig = z.strictObject({
     .min(1)
     .default(100_000)
     .describe('Series per flush (slot, instance, operation); what exceeds it is counted and left out.'),
+  max_pending_calls: z
+    .int()
+    .min(1)
+    .default(20_000)
+    .describe('Calls that wait for the end of their request; beyond, the oldest are counted and left out.'),
+  drop_duplicates: z
+    .boolean()
+    .default(true)
+    .describe('Whether a request that comes a second time within minutes, as after a lost answer, is not counted.'),
   signatures: signatures.prefault({}).describe('What exceptions and error logs are told apart by.'),
   resource_metrics: z
     .array(z.string().regex(/^[^*]+\*?$/, 'want the name of a metric, or its beginning and a *'))

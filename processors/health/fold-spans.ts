@@ -16,24 +16,32 @@ const LONGEST_NS = 86_400e9;
 /** Span.trace_id. */
 const TRACE_ID = 1;
 
-/** Folds server and consumer spans: each is one request, in the slot in which it ended. */
+/** Folds server and consumer spans: each is one request, in the slot in which it ended, with the calls it made. */
 export function foldSpans(batch: TelemetryBatch, into: Accumulator, policy: FoldPolicy, tally: Tally): void {
   const columns = batch.columns as SpanColumns;
   const tags = batch.tags as readonly Tag[];
   const { count, kind, resource, endSeconds, durationNs } = columns;
-  const { nowSeconds, maxSkewSeconds } = policy;
+  const { nowSeconds, maxSkewSeconds, calls } = policy;
   let current: ResourceSeries | undefined;
   let currentResource = -1;
+  calls.begin(nowSeconds);
   for (let i = 0; i < count; i++) {
-    if (kind[i] !== SERVER && kind[i] !== CONSUMER) {
-      tally.notARequest++;
-      continue;
-    }
     if (resource[i] !== currentResource) {
       currentResource = resource[i] as number;
       const tag = tags[currentResource] as Tag;
       current = tag.version === UNKNOWN_VERSION ? undefined : into.resource(tag);
+      if (current !== undefined) calls.from(current);
     }
+    if (columns.status[i] === STATUS_ERROR && current !== undefined) {
+      policy.signatures.foldSpan(batch, columns, i, current, policy, tally);
+    }
+    if (kind[i] !== SERVER && kind[i] !== CONSUMER) {
+      tally.notARequest++;
+      if (current !== undefined) calls.child(batch.bytes, columns, i);
+      continue;
+    }
+    if (kind[i] === SERVER)
+      calls.answered(batch.bytes, columns.parentId[i] as number, (tags[currentResource] as Tag).service);
     const end = endSeconds[i] as number;
     const slot = slotOf(end, nowSeconds, maxSkewSeconds);
     const duration = durationNs[i] as number;
@@ -69,10 +77,13 @@ function foldSpan(
   series.all++;
   series.addToBin(binOf(columns.durationNs[i] as number), 1);
   tally.folded++;
-  if (!isBad(columns, i, policy)) return;
-  series.bad++;
-  const traceId = traceIdOf(batch.bytes, columns.offset[i] as number, columns.length[i] as number, TRACE_ID);
-  if (traceId !== '') series.addExemplar(traceId);
+  let failedTrace: string | undefined;
+  if (isBad(columns, i, policy)) {
+    series.bad++;
+    failedTrace = traceIdOf(batch.bytes, columns.offset[i] as number, columns.length[i] as number, TRACE_ID);
+    if (failedTrace !== '') series.addExemplar(failedTrace);
+  }
+  policy.calls.request(batch.bytes, columns.spanId[i] as number, slot, operation, failedTrace);
 }
 
 /** An error of the server, by the semantic conventions of HTTP and gRPC or by the span's own status. */

@@ -4,8 +4,10 @@ import { asPipelineError } from '../../pipeline/errors.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
 import { Accumulator } from './accumulator.ts';
+import { CallJoiner, type DroppedCalls } from './calls.ts';
 import type { HealthConfig } from './config.ts';
 import { CustomFolder } from './custom.ts';
+import { RecentRequests } from './duplicates.ts';
 import { foldLogs } from './fold-logs.ts';
 import { MetricsFolder } from './fold-metrics.ts';
 import { foldSpans } from './fold-spans.ts';
@@ -26,6 +28,8 @@ export class HealthFolder implements Component, Consumer {
   readonly #signatures: SignatureFolder;
   readonly #custom: CustomFolder;
   readonly #flags: FlagFolder;
+  readonly #calls: CallJoiner;
+  readonly #recent = new RecentRequests();
   readonly #counts = new Map<string, Count>();
   readonly #deltas: Count;
   #stopTicking: () => void = () => {};
@@ -40,8 +44,10 @@ export class HealthFolder implements Component, Consumer {
     this.#flags = new FlagFolder(config.feature_flags);
     this.#metrics = new MetricsFolder(config.resource_metrics);
     this.#signatures = new SignatureFolder(config.signatures.min_severity, config.signatures.max_per_flush);
+    this.#calls = new CallJoiner(config.max_pending_calls, Math.floor(context.random() * 0xffff_ffff));
     this.#deltas = context.meter.counter('windback_health_deltas_total', { processor: context.id });
     context.meter.observe('windback_health_series', { processor: context.id }, () => this.#accumulator.seriesCount);
+    context.meter.observe('windback_health_pending_calls', { processor: context.id }, () => this.#calls.pending);
   }
 
   async start(): Promise<void> {
@@ -68,8 +74,14 @@ export class HealthFolder implements Component, Consumer {
       nowSeconds: this.#context.clock.now() / 1000,
       maxSkewSeconds: this.#config.max_skew / 1000,
       countHttp4xx: this.#config.count_http_4xx,
+      calls: this.#calls,
       signatures: this.#signatures,
     };
+    if (this.#config.drop_duplicates && this.#recent.isRepeated(batch, policy.nowSeconds)) {
+      tally.duplicate = batch.items;
+      this.#report(batch.signal, tally);
+      return;
+    }
     try {
       if (batch.signal === 'traces') foldSpans(batch, this.#accumulator, policy, tally);
       else if (batch.signal === 'logs') foldLogs(batch, this.#accumulator, policy, tally);
@@ -83,6 +95,7 @@ export class HealthFolder implements Component, Consumer {
       this.#context.logger.warn({ signal: batch.signal }, `part of a request cannot be judged: ${thrown.message}`);
     }
     this.#report(batch.signal, tally);
+    this.#reportCalls(this.#calls.dropped);
   }
 
   async #flush(): Promise<void> {
@@ -105,6 +118,15 @@ export class HealthFolder implements Component, Consumer {
     for (const [field, reason] of Object.entries(REASONS)) {
       const amount = tally[field as keyof Tally];
       if (amount > 0) this.#count('windback_health_ignored_items_total', signal, reason).add(amount);
+    }
+  }
+
+  #reportCalls(dropped: DroppedCalls): void {
+    for (const reason of Object.keys(dropped) as (keyof DroppedCalls)[]) {
+      if (dropped[reason] === 0) continue;
+      const labels = { processor: this.#context.id, reason };
+      this.#context.meter.counter('windback_health_dropped_calls_total', labels).add(dropped[reason]);
+      dropped[reason] = 0;
     }
   }
 

@@ -1,3 +1,4 @@
+import type { CallJoiner } from './calls.ts';
 import type { SignatureFolder } from './signatures.ts';
 
 /** What folding needs to know beside the batch. */
@@ -6,6 +7,7 @@ export interface FoldPolicy {
   readonly nowSeconds: number;
   readonly maxSkewSeconds: number;
   readonly countHttp4xx: boolean;
+  readonly calls: CallJoiner;
   readonly signatures: SignatureFolder;
 }
 
@@ -22,6 +24,7 @@ export interface Tally {
   absurdDuration: number;
   malformed: number;
   overLimit: number;
+  duplicate: number;
   signatureLimit: number;
   notANumber: number;
   noRecordedValue: number;
@@ -47,6 +50,7 @@ export function emptyTally(): Tally {
     absurdDuration: 0,
     malformed: 0,
     overLimit: 0,
+    duplicate: 0,
     signatureLimit: 0,
     notANumber: 0,
     noRecordedValue: 0,
@@ -72,6 +76,7 @@ export const REASONS: Readonly<Record<keyof Omit<Tally, 'folded'>, string>> = {
   absurdDuration: 'absurd_duration',
   malformed: 'malformed',
   overLimit: 'over_limit',
+  duplicate: 'duplicate',
   signatureLimit: 'signature_limit',
   notANumber: 'not_a_number',
   noRecordedValue: 'no_recorded_value',

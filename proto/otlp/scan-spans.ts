@@ -110,12 +110,10 @@ export class SpanScanner {
     let endHigh = 0;
     let nameOffset = 0;
     let nameLength = 0;
-    let spanId = 0;
-    let parentId = 0;
     let firstAttribute = 0;
     /** By the kind as it was known when attributes were read; nearly always it stands before them. */
     let readAs = NEITHER;
-    this.#clear(i);
+    this.#begin(i);
     while (reader.pos < end) {
       const tagAt = reader.pos;
       const tag = reader.tag();
@@ -124,10 +122,10 @@ export class SpanScanner {
           skipId(reader, 'span.trace_id', 16);
           break;
         case SPAN_ID:
-          spanId = idAt(reader, 'span.span_id');
+          columns.spanId[i] = idAt(reader, 'span.span_id');
           break;
         case PARENT_ID:
-          parentId = idAt(reader, 'span.parent_span_id');
+          columns.parentId[i] = idAt(reader, 'span.parent_span_id');
           break;
         case NAME:
           nameLength = reader.length();
@@ -160,11 +158,7 @@ export class SpanScanner {
           reader.skip(tag & 7);
       }
     }
-    this.#place(i, resource, start, end);
-    columns.kind[i] = kind;
-    columns.status[i] = status;
-    columns.spanId[i] = spanId;
-    columns.parentId[i] = parentId;
+    this.#place(i, resource, start, end, kind, status);
     // Words apart, since a double cannot hold today's epoch in ns: the difference stays exact below 104 days.
     columns.durationNs[i] = (endHigh - startHigh) * 4_294_967_296 + (endLow - startLow);
     columns.endSeconds[i] = (endHigh * 4_294_967_296 + endLow) / 1e9;
@@ -172,11 +166,13 @@ export class SpanScanner {
     this.#nameAfter(i, nameOffset, nameLength);
   };
 
-  #place(i: number, resource: number, start: number, end: number): void {
+  #place(i: number, resource: number, start: number, end: number, kind: number, status: number): void {
     const { columns } = this.#scratch;
     columns.resource[i] = resource;
     columns.offset[i] = start;
     columns.length[i] = end - start;
+    columns.kind[i] = kind;
+    columns.status[i] = status;
   }
 
   /** Names the operation after the span, where no attribute has named it. */
@@ -191,6 +187,14 @@ export class SpanScanner {
   #readAgain(i: number, role: number, firstAttribute: number, end: number): void {
     this.#clear(i);
     if (role !== NEITHER) this.#attributes(i, role, firstAttribute, end);
+  }
+
+  /** Nothing is known of entry `i` yet: the scratch columns still hold what another request left there. */
+  #begin(i: number): void {
+    const { columns } = this.#scratch;
+    columns.spanId[i] = 0;
+    columns.parentId[i] = 0;
+    this.#clear(i);
   }
 
   /** Forgets what attributes said of entry `i`. */

@@ -17,6 +17,9 @@ export interface SpanSpec {
   readonly status?: number;
   readonly attributes?: Attributes;
   readonly traceId?: string;
+  /** 16 hex digits; one of its own where it is not given. */
+  readonly spanId?: string;
+  readonly parentId?: string;
 }
 
 export interface LogSpec {
@@ -113,11 +116,13 @@ export function nanos(seconds: number): string {
 
 let spanCount = 0;
 
-function span({ name = 'work', kind = 2, end, durationMs = 5, status, attributes = {}, traceId }: SpanSpec): object {
+function span(spec: SpanSpec): object {
+  const { name = 'work', kind = 2, end, durationMs = 5, status, attributes = {}, traceId, spanId, parentId } = spec;
   const id = (spanCount = (spanCount + 1) % 0xffff_ffff).toString(16);
   return {
     traceId: traceId ?? id.padStart(32, '0'),
-    spanId: id.padStart(16, '0'),
+    spanId: spanId ?? id.padStart(16, '0'),
+    ...(parentId === undefined ? {} : { parentSpanId: parentId }),
     name,
     kind,
     startTimeUnixNano: nanos(end - durationMs / 1000),

@@ -1,0 +1,203 @@
+import type { Tag } from '../../pipeline/tag.ts';
+import { CALLEE_NAMED_BY, NO_STATUS, type SpanColumns } from '../../proto/otlp/columns.ts';
+import { idWord } from '../../proto/otlp/ids.ts';
+import type { ResourceSeries } from './accumulator.ts';
+import { type Callee, CalleeTable } from './callees.ts';
+import { PendingCalls } from './pending-calls.ts';
+
+const CLIENT = 3;
+const PRODUCER = 4;
+const STATUS_ERROR = 2;
+const HTTP_ERROR = 400;
+/** From here on it is a service that is named: not a kind of database, nor a queue. */
+const LEARNABLE = CALLEE_NAMED_BY.rpcService;
+/** How long a call waits for the end of its request, seconds of arrival. */
+const PENDING_SECONDS = 60;
+/** More calls of one request count as so many. */
+const MOST_CALLS = 63;
+
+/** Why calls were not counted; labels of `windback_health_dropped_calls_total`. */
+export interface DroppedCalls {
+  /** Their request did not end within the time, or had ended before. */
+  expired: number;
+  /** More than `max_pending_calls` were waiting. */
+  table_full: number;
+  /** They were made outside of any request. */
+  no_request: number;
+  /** They are the inside of another call. */
+  nested: number;
+  /** More than `max_series` in one flush. */
+  over_limit: number;
+}
+
+/**
+ * Joins the calls that a service makes to the request that it makes them for. A child ends before its parent and is
+ * sent before it: so what a span has called waits under its parent's id, moves up with every internal span, and is the
+ * request's when that ends. Ids are 64 random bits; that of the sender (version and instance) is compared too, since
+ * not everybody's are random.
+ */
+export class CallJoiner {
+  readonly dropped: DroppedCalls = { expired: 0, table_full: 0, no_request: 0, nested: 0, over_limit: 0 };
+  readonly #pending: PendingCalls;
+  readonly #callees = new CalleeTable();
+  readonly #owners = new WeakMap<Tag, number>();
+  /** The calls of the request that has just ended, by name; kept between requests to allocate nothing. */
+  readonly #called = new Map<number, Called>();
+  #resource: ResourceSeries | undefined;
+  #owner = 0;
+  #nowSeconds = 0;
+  #toLow = 0;
+  #toHigh = 0;
+
+  constructor(maxPending: number, seed: number) {
+    this.#pending = new PendingCalls(maxPending, seed);
+  }
+
+  /** Calls waiting for the end of their request, several of one request to the same service as one. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** A batch has come; `nowSeconds` is its arrival, since the epoch. */
+  begin(nowSeconds: number): void {
+    this.#nowSeconds = nowSeconds;
+    this.dropped.expired += this.#pending.dropBefore(nowSeconds - PENDING_SECONDS);
+  }
+
+  /** The spans that follow are those of `resource`. */
+  from(resource: ResourceSeries): void {
+    this.#resource = resource;
+    const { tag } = resource;
+    let owner = this.#owners.get(tag);
+    if (owner === undefined) {
+      owner = hashOf(`${tag.serviceKey}|${tag.version}|${tag.instance}`);
+      this.#owners.set(tag, owner);
+    }
+    this.#owner = owner;
+  }
+
+  /** Span `i`, which is no request: a call, or what stands between a request and its calls. */
+  child(bytes: Uint8Array, columns: SpanColumns, i: number): void {
+    const kind = columns.kind[i];
+    if (kind === CLIENT || kind === PRODUCER) this.#call(bytes, columns, i);
+    else this.#moveUp(bytes, columns, i);
+  }
+
+  /** A server span of `service` of which the parent's id lies at `parent`: now we know whom that has called. */
+  answered(bytes: Uint8Array, parent: number, service: string): void {
+    if (parent === 0 || service === '') return;
+    this.#callees.sawRequest(idWord(bytes, parent), idWord(bytes, parent + 4), service);
+  }
+
+  /**
+   * The request whose id lies at `id` has ended: folds its calls. `failedTrace` is the trace id of a failed one (empty
+   * where it has none), undefined for one that did not fail.
+   */
+  request(bytes: Uint8Array, id: number, slot: number, operation: number, failedTrace: string | undefined): void {
+    if (id === 0 || this.#pending.size === 0) return;
+    const calls = this.#pending.take(idWord(bytes, id), idWord(bytes, id + 4), this.#owner, this.#collect);
+    if (calls === 0) return;
+    for (const [name, called] of this.#called) this.#fold(slot, operation, name, called, failedTrace);
+    this.#called.clear();
+  }
+
+  #fold(slot: number, operation: number, name: number, called: Called, failedTrace: string | undefined): void {
+    const resource = this.#resource as ResourceSeries;
+    const series = resource.named(slot, operation, 'calls', name);
+    if (series === undefined) {
+      this.dropped.over_limit += called.calls;
+      return;
+    }
+    series.all++;
+    series.addToBin(Math.min(called.calls, MOST_CALLS), 1);
+    if (!called.failed || failedTrace === undefined) return;
+    const origin = resource.named(slot, operation, 'origin', name);
+    if (origin === undefined) {
+      this.dropped.over_limit++;
+      return;
+    }
+    origin.all++;
+    origin.bad++;
+    if (failedTrace !== '') origin.addExemplar(failedTrace);
+  }
+
+  #call(bytes: Uint8Array, columns: SpanColumns, i: number): void {
+    const namedBy = columns.calleeNamedBy[i] as number;
+    // One that does not say whom it calls is told by the calls inside of it.
+    if (namedBy === CALLEE_NAMED_BY.nothing && this.#moveUp(bytes, columns, i) > 0) return;
+    const { calleeOffset, calleeLength, spanId, parentId } = columns;
+    const caller = (this.#resource as ResourceSeries).tag.serviceKey;
+    const callee = this.#callees.intern(caller, bytes, namedBy, calleeOffset[i] as number, calleeLength[i] as number);
+    const id = spanId[i] as number;
+    if (id !== 0) {
+      const low = idWord(bytes, id);
+      const high = idWord(bytes, id + 4);
+      // An SDK's call and the HTTP request that it consists of are one call.
+      if (this.#pending.size > 0) this.dropped.nested += this.#pending.take(low, high, this.#owner, ignore);
+      // What is sent to a broker is not answered by whoever reads it.
+      if (columns.kind[i] === CLIENT && namedBy >= LEARNABLE) this.#callees.sawCall(low, high, callee);
+    }
+    const failed = isFailedCall(columns, i);
+    if (this.#setParent(bytes, parentId[i] as number)) this.#add(callee, 1, failed);
+    else this.dropped.no_request++;
+  }
+
+  /** What was called under a span was called under its parent. Returns how many calls that were. */
+  #moveUp(bytes: Uint8Array, columns: SpanColumns, i: number): number {
+    const id = columns.spanId[i] as number;
+    if (id === 0 || this.#pending.size === 0) return 0;
+    const hasParent = this.#setParent(bytes, columns.parentId[i] as number);
+    const to = hasParent ? this.#add : ignore;
+    const moved = this.#pending.take(idWord(bytes, id), idWord(bytes, id + 4), this.#owner, to);
+    if (!hasParent) this.dropped.no_request += moved;
+    return moved;
+  }
+
+  /** Notes under whom calls are to wait; false where there is no parent. */
+  #setParent(bytes: Uint8Array, parent: number): boolean {
+    if (parent === 0) return false;
+    this.#toLow = idWord(bytes, parent);
+    this.#toHigh = idWord(bytes, parent + 4);
+    return this.#toLow !== 0 || this.#toHigh !== 0;
+  }
+
+  readonly #add = (callee: Callee, calls: number, failed: boolean): void => {
+    const { dropped } = this;
+    const now = this.#nowSeconds;
+    dropped.table_full += this.#pending.add(this.#toLow, this.#toHigh, this.#owner, callee, calls, failed, now);
+  };
+
+  /** Two addresses of one service are one callee. */
+  readonly #collect = (callee: Callee, calls: number, failed: boolean): void => {
+    const name = (this.#resource as ResourceSeries).names.intern(callee.name);
+    const called = this.#called.get(name);
+    if (called === undefined) this.#called.set(name, { calls, failed });
+    else {
+      called.calls += calls;
+      called.failed ||= failed;
+    }
+  };
+}
+
+interface Called {
+  calls: number;
+  failed: boolean;
+}
+
+/** A call that did not get what it wanted, by its own status or that of HTTP or gRPC: for the client 4xx is one, too. */
+function isFailedCall(columns: SpanColumns, i: number): boolean {
+  if (columns.status[i] === STATUS_ERROR) return true;
+  const http = columns.httpStatus[i] as number;
+  if (http !== NO_STATUS && http >= HTTP_ERROR) return true;
+  const rpc = columns.rpcStatus[i] as number;
+  return rpc !== NO_STATUS && rpc !== 0;
+}
+
+function ignore(): void {}
+
+/** FNV-1a over UTF-16 units, 32 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash;
+}
