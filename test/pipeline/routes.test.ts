@@ -182,6 +182,16 @@ describe('a token', () => {
     expect(posted).toHaveLength(status === 201 ? 1 : 0);
   });
 
+  test('lets a proxy ask under its own name, which a page cannot', async () => {
+    const server = await serve(TOKEN);
+    const headers = { Host: 'windback.example', Origin: 'https://console.example' };
+    const withToken = { ...headers, authorization: `Bearer ${TOKEN}` };
+    expect(await ask(server, '/api/things', { headers: withToken })).toMatchObject({ status: 200 });
+    expect(await ask(server, '/api/things', post('{}', withToken))).toMatchObject({ status: 201 });
+    const wrong = { ...headers, authorization: `Bearer ${TOKEN}x` };
+    expect(await ask(server, '/api/things', { headers: wrong })).toMatchObject({ status: 403 });
+  });
+
   test('is not asked of those who only look', async () => {
     expect(await ask(await serve(TOKEN), '/api/things')).toMatchObject({ status: 200 });
   });
