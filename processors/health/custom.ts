@@ -1,10 +1,9 @@
 import type { TelemetryBatch, TelemetrySignal } from '../../pipeline/batch.ts';
 import { type Tag, UNKNOWN_VERSION } from '../../pipeline/tag.ts';
 import type { Count, Meter } from '../../pipeline/telemetry/meter.ts';
-import type { Columns, PointColumns, SpanColumns } from '../../proto/otlp/columns.ts';
+import type { Columns, SpanColumns } from '../../proto/otlp/columns.ts';
 import { traceIdOf } from '../../proto/otlp/ids.ts';
 import { WireError } from '../../proto/wire/reader.ts';
-import { isAt } from '../../proto/wire/ascii.ts';
 import { type Accumulator, NO_OPERATION, type ResourceSeries } from './accumulator.ts';
 import { ALL, only } from './cel/attributes.ts';
 import { type Answer, compileCondition, type Condition, VARIABLES } from './cel/condition.ts';
@@ -30,7 +29,7 @@ interface Indicator {
   /** Undefined: every item, of spans those of kind server and consumer. */
   readonly where: Condition | undefined;
   readonly bad: Condition;
-  /** The name that `where` insists on, where the columns have it: all else is passed over unread. */
+  /** The name that `where` insists on: items of another one are passed over. */
   readonly wantedName: Uint8Array | undefined;
   readonly countError: (condition: 'where' | 'bad', answer: Answer) => void;
 }
@@ -90,7 +89,7 @@ export class CustomFolder {
       if (slot === NO_SLOT) continue;
       watch.item.set(batch, i);
       try {
-        for (const indicator of watch.indicators) count(indicator, watch.variables, batch, i, slot, resource, tally);
+        for (const indicator of watch.indicators) count(indicator, watch, batch, i, slot, resource, tally);
       } catch (thrown) {
         if (!(thrown instanceof WireError)) throw thrown;
         tally.malformed++;
@@ -110,15 +109,15 @@ export class CustomFolder {
 
 function count(
   indicator: Indicator,
-  variables: Variables,
+  watch: Watch,
   batch: TelemetryBatch,
   i: number,
   slot: number,
   resource: ResourceSeries,
   tally: Tally,
 ): void {
-  if (!isSelected(indicator, variables, batch, i)) return;
-  const answer = indicator.bad.answer(variables);
+  if (!isSelected(indicator, watch, batch, i)) return;
+  const answer = indicator.bad.answer(watch.variables);
   indicator.countError('bad', answer);
   const operation = operationOf(batch, i, resource);
   const series = resource.named(slot, operation, 'custom', resource.names.intern(indicator.name));
@@ -136,10 +135,10 @@ function count(
   if (traceId !== '') series.addExemplar(traceId);
 }
 
-function isSelected(indicator: Indicator, variables: Variables, batch: TelemetryBatch, i: number): boolean {
+function isSelected(indicator: Indicator, { item, variables }: Watch, batch: TelemetryBatch, i: number): boolean {
   const { where, wantedName } = indicator;
   if (where === undefined) return batch.signal !== 'traces' || isRequest(batch.columns as SpanColumns, i);
-  if (wantedName !== undefined && !isNamed(batch, i, wantedName)) return false;
+  if (wantedName !== undefined && !item.isNamed(wantedName)) return false;
   const answer = where.answer(variables);
   indicator.countError('where', answer);
   return answer === 'yes';
@@ -151,12 +150,12 @@ function compileIndicator(
   processor: string,
 ): Indicator {
   const condition = where === undefined ? undefined : compileCondition(signal, where);
-  const isNameAColumn = signal === 'metrics' && condition?.name !== undefined;
+  const wantedName = condition?.name;
   return {
     name,
     where: condition,
     bad: compileCondition(signal, bad),
-    wantedName: isNameAColumn ? new Uint8Array(Buffer.from(condition.name as string, 'utf8')) : undefined,
+    wantedName: wantedName === undefined ? undefined : new Uint8Array(Buffer.from(wantedName, 'utf8')),
     countError: errorCounter(name, meter, processor),
   };
 }
@@ -192,11 +191,6 @@ function isNothing(columns: Columns, i: number): boolean {
 
 function isRequest({ kind }: SpanColumns, i: number): boolean {
   return kind[i] === SERVER || kind[i] === CONSUMER;
-}
-
-function isNamed(batch: TelemetryBatch, i: number, name: Uint8Array): boolean {
-  const { nameOffset, nameLength } = batch.columns as PointColumns;
-  return nameLength[i] === name.length && isAt(batch.bytes, nameOffset[i] as number, name);
 }
 
 function operationOf(batch: TelemetryBatch, i: number, resource: ResourceSeries): number {

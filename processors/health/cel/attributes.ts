@@ -5,21 +5,28 @@ import { text } from '../../../proto/otlp/resource.ts';
 /** An attribute's value as CEL sees it: int, double, string, bool, bytes, list or map. */
 export type CelValue = bigint | number | string | boolean | Uint8Array | readonly CelValue[] | Map<string, CelValue>;
 
-/** Which attributes are read. */
-export interface Wanted {
-  has(bytes: Uint8Array, offset: number, length: number): boolean;
-}
+/** Which attributes are read: gives the key that lies at `offset` as text, or undefined where it is not one of them. */
+export type Wanted = (bytes: Uint8Array, offset: number, length: number) => string | undefined;
 
-export const ALL: Wanted = { has: () => true };
+export const ALL: Wanted = text;
 
 /** Only attributes with these keys. */
 export function only(keys: ReadonlySet<string>): Wanted {
-  const encoded = [...keys].map((key) => new Uint8Array(Buffer.from(key, 'utf8')));
-  return {
-    has: (bytes, offset, length) => encoded.some((key) => key.length === length && isAt(bytes, offset, key)),
+  const byLength: { readonly key: string; readonly encoded: Uint8Array }[][] = [];
+  for (const key of keys) {
+    const encoded = new Uint8Array(Buffer.from(key, 'utf8'));
+    (byLength[encoded.length] ??= []).push({ key, encoded });
+  }
+  return (bytes, offset, length) => {
+    const candidates = byLength[length];
+    if (candidates === undefined) return undefined;
+    for (const { key, encoded } of candidates) if (isAt(bytes, offset, encoded)) return key;
+    return undefined;
   };
 }
 
+/** The tag of KeyValue.key. */
+const KEY_FIRST = field(1);
 /** How deep lists and maps in one another are followed. */
 const DEPTH_MAX = 4;
 
@@ -48,11 +55,31 @@ function readEntries(
   into: Map<string, CelValue>,
 ): void {
   const entry = field(entryField);
-  while (reader.pos < reader.end) {
+  const { end } = reader;
+  while (reader.pos < end) {
     const tag = reader.tag();
-    if (tag === entry) within(reader, () => readEntry(reader, wanted, depth, into));
-    else reader.skip(tag & 7);
+    if (tag !== entry) {
+      reader.skip(tag & 7);
+      continue;
+    }
+    const length = reader.length();
+    const next = reader.pos + length;
+    reader.end = next;
+    if (wanted === ALL || mayBeWanted(reader, wanted)) readEntry(reader, wanted, depth, into);
+    reader.end = end;
+    reader.pos = next;
   }
+}
+
+/** False for an entry that begins with its key, as nearly all do, where that is not wanted: most are not. */
+function mayBeWanted(reader: Reader, wanted: Wanted): boolean {
+  const start = reader.pos;
+  if (reader.bytes[start] !== KEY_FIRST) return true;
+  reader.pos++;
+  const length = reader.length();
+  const key = wanted(reader.bytes, reader.pos, length);
+  reader.pos = start;
+  return key !== undefined;
 }
 
 function readEntry(reader: Reader, wanted: Wanted, depth: number, into: Map<string, CelValue>): void {
@@ -74,9 +101,10 @@ function readEntry(reader: Reader, wanted: Wanted, depth: number, into: Map<stri
       reader.skip(tag & 7);
     }
   }
-  if (!wanted.has(reader.bytes, keyOffset, keyLength)) return;
+  const key = wanted(reader.bytes, keyOffset, keyLength);
+  if (key === undefined) return;
   const value = celValue(reader.bytes, valueOffset, valueLength, depth);
-  if (value !== undefined) into.set(text(reader.bytes, keyOffset, keyLength), value);
+  if (value !== undefined) into.set(key, value);
 }
 
 /**

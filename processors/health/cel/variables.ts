@@ -2,6 +2,7 @@ import type { Tag } from '../../../pipeline/tag.ts';
 import type { TelemetryBatch } from '../../../pipeline/batch.ts';
 import { type LogColumns, METRIC_KIND, type PointColumns, type SpanColumns } from '../../../proto/otlp/columns.ts';
 import { text } from '../../../proto/otlp/resource.ts';
+import { isAt } from '../../../proto/wire/ascii.ts';
 import { field, FIXED64, Reader } from '../../../proto/wire/reader.ts';
 import { ALL, celAttributes, type CelValue, celValue, type Wanted } from './attributes.ts';
 
@@ -13,11 +14,16 @@ import { ALL, celAttributes, type CelValue, celValue, type Wanted } from './attr
 export type Attributes = Map<string, CelValue>;
 
 const SPAN_KINDS = ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'];
+const SPAN_NAME = field(5);
+/** In place of a length. */
+const UNREAD = -1;
 const STATUSES = ['UNSET', 'OK', 'ERROR'];
 
 /** `span`. */
 export class SpanVariable {
   readonly #item = emptyItem();
+  #nameOffset = 0;
+  #nameLength = UNREAD;
   #attributes: Attributes | undefined;
   readonly #wanted: Wanted;
 
@@ -29,10 +35,17 @@ export class SpanVariable {
     this.#item.batch = batch;
     this.#item.i = i;
     this.#attributes = undefined;
+    this.#nameLength = UNREAD;
   }
 
   get name(): string {
-    return stringField(this.#item, 5);
+    this.#findName();
+    return text(this.#item.batch.bytes, this.#nameOffset, this.#nameLength);
+  }
+
+  isNamed(name: Uint8Array): boolean {
+    this.#findName();
+    return this.#nameLength === name.length && isAt(this.#item.batch.bytes, this.#nameOffset, name);
   }
 
   get kind(): string {
@@ -51,12 +64,28 @@ export class SpanVariable {
     return (this.#attributes ??= attributesOf(this.#item, 9, this.#wanted));
   }
 
+  #findName(): void {
+    if (this.#nameLength !== UNREAD) return;
+    const reader = readerOf(this.#item);
+    this.#nameLength = 0;
+    while (reader.pos < reader.end) {
+      const tag = reader.tag();
+      if (tag !== SPAN_NAME) {
+        reader.skip(tag & 7);
+        continue;
+      }
+      this.#nameLength = reader.length();
+      this.#nameOffset = reader.pos;
+      return;
+    }
+  }
+
   get #columns(): SpanColumns {
     return this.#item.batch.columns as SpanColumns;
   }
 }
 
-/** `log`. */
+/** `log`. Has no name. */
 export class LogVariable {
   readonly #item = emptyItem();
   #attributes: Attributes | undefined;
@@ -70,6 +99,10 @@ export class LogVariable {
     this.#item.batch = batch;
     this.#item.i = i;
     this.#attributes = undefined;
+  }
+
+  isNamed(): boolean {
+    return false;
   }
 
   get severity(): bigint {
@@ -117,6 +150,12 @@ export class PointVariable {
   get name(): string {
     const { i } = this.#item;
     return text(this.#item.batch.bytes, this.#columns.nameOffset[i] as number, this.#columns.nameLength[i] as number);
+  }
+
+  isNamed(name: Uint8Array): boolean {
+    const { i, batch } = this.#item;
+    const { nameOffset, nameLength } = this.#columns;
+    return nameLength[i] === name.length && isAt(batch.bytes, nameOffset[i] as number, name);
   }
 
   get unit(): string {
