@@ -3,7 +3,7 @@ import type { TelemetryBatch } from '../../../pipeline/batch.ts';
 import { type LogColumns, METRIC_KIND, type PointColumns, type SpanColumns } from '../../../proto/otlp/columns.ts';
 import { text } from '../../../proto/otlp/resource.ts';
 import { isAt } from '../../../proto/wire/ascii.ts';
-import { field, FIXED64, Reader } from '../../../proto/wire/reader.ts';
+import { field, FIXED64, Reader, VARINT } from '../../../proto/wire/reader.ts';
 import { ALL, celAttributes, type CelValue, celValue, type Wanted } from './attributes.ts';
 
 /*
@@ -279,16 +279,19 @@ interface Measured {
   readonly sum: number;
 }
 
-/** NumberDataPoint: 4 as_double   6 sfixed64 as_int. */
+/** NumberDataPoint: 4 as_double   6 sfixed64 as_int   8 flags, of which the lowest says that nothing was recorded. */
 function readNumber(item: Item): Measured {
   const reader = readerOf(item);
   let value = Number.NaN;
+  let isEmpty = false;
   while (reader.pos < reader.end) {
     const tag = reader.tag();
     if (tag === 4 * 8 + FIXED64) value = reader.double();
     else if (tag === 6 * 8 + FIXED64) value = signed(reader);
+    else if (tag === 8 * 8 + VARINT) isEmpty = reader.varint() % 2 === 1;
     else reader.skip(tag & 7);
   }
+  if (isEmpty) value = Number.NaN;
   return { value, count: 1, sum: value };
 }
 

@@ -206,7 +206,15 @@ describe('a custom indicator of data points', () => {
         },
       },
       { name: 'old', summary: { dataPoints: [{ timeUnixNano, count: '2', sum: 1, attributes }] } },
-      { name: 'gap', gauge: { dataPoints: [{ timeUnixNano, flags: 1 }] } },
+      {
+        name: 'gap',
+        gauge: {
+          dataPoints: [
+            { timeUnixNano, flags: 1 },
+            { timeUnixNano, flags: 1, asInt: '0' },
+          ],
+        },
+      },
     ],
   });
 
@@ -218,8 +226,8 @@ describe('a custom indicator of data points', () => {
     ['point.name == "paint"', 'point.value == 2.5 && point.count == 4 && point.sum == 10.0', '1 of 1'],
     ['point.name == "fit"', 'point.value == 2.5', '1 of 1'],
     ['point.name == "old"', 'point.value == 0.5', '1 of 1'],
-    ['point.name == "gap"', 'point.value < 1e300 || point.value >= 1e300', '0 of 1'],
-    [undefined, 'has(point.attributes.pool) && point.attributes.pool == "a"', '4 of 7'],
+    ['point.name == "gap"', 'point.value < 1e300 || point.value >= 1e300', '0 of 2'],
+    [undefined, 'has(point.attributes.pool) && point.attributes.pool == "a"', '4 of 8'],
   ])('where %s, bad %s: %s', async (where, bad, expected) => {
     expect(await allBad(batch, { signal: 'metrics', bad, ...(where === undefined ? {} : { where }) })).toBe(expected);
   });
