@@ -1,6 +1,7 @@
 /** The documentation that is generated from the code: texts only, no files. */
 import { type Option, optionsOf } from '../pipeline/config/options.ts';
 import type { ComponentTable } from '../pipeline/component.ts';
+import { fileStorageConfig } from '../pipeline/config/file-storage.ts';
 import { jsonSchema } from '../pipeline/config/json-schema.ts';
 import { ERRORS, type ErrorRow, GRPC } from '../pipeline/errors.ts';
 import { METRICS } from '../pipeline/telemetry/metrics-table.ts';
@@ -26,8 +27,10 @@ export function generatedFiles(table: ComponentTable): Generated[] {
       return { path, render: (present) => withOptions(present, optionsTable(optionsOf(config)), path) };
     }),
   );
+  const storage = 'docs/operations.md';
   return [
     ...readmes,
+    { path: storage, render: (present) => withOptions(present, optionsTable(optionsOf(fileStorageConfig)), storage) },
     { path: 'docs/schema.json', render: () => `${JSON.stringify(jsonSchema(table), null, 2)}\n` },
     { path: 'docs/errors.md', render: errorsPage },
     { path: 'docs/metrics.md', render: metricsPage },

@@ -9,7 +9,7 @@ export const fileStorageConfig = z.strictObject({
     .string()
     .regex(/^0?[0-7]{3}$/, 'want an octal mode in quotes, such as "0750"')
     .default('0750')
-    .describe('The mode of a directory that is made.'),
+    .describe('The mode of a directory that is made, in quotes.'),
   timeout: duration.prefault('1s').describe('How long to wait for another process to let go of the file.'),
   fsync: z
     .boolean()
