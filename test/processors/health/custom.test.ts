@@ -62,6 +62,7 @@ describe('a custom indicator of spans', () => {
     [undefined, '!span.attributes["checkout.success"]', '2 of 4'],
     [undefined, 'span.attributes["nothing"] == 1 || span.name == "browse"', '1 of 4'],
     ['span.attributes[span.name] == 1', 'true', '0 of 0'],
+    ['true', 'cel.bind(s, span, s.attributes.n == 5)', '1 of 5'],
   ])('where %s, bad %s: %s', async (where, bad, expected) => {
     expect(await allBad(batch, where === undefined ? { bad } : { where, bad })).toBe(expected);
   });
