@@ -203,11 +203,14 @@ export class Rollout {
       baseline: cohorts.baseline.groups.split(baseline, warm(cohorts.baseline)),
       requests: view.requests,
     };
-    for (const name of LATENCY) {
+    const names = LATENCY.filter((name) => this.comparisons.has(name));
+    const looks = names.map((name) => {
       const { margin, floor } = this.#config.indicators[name];
-      const slack = { margin, floorNs: floor * 1e6 };
-      this.#compare(name, () => knowledge.latency.read(warmView, QUANTILES[name], slack), play);
-    }
+      return { quantile: QUANTILES[name], margin, floorNs: floor * 1e6 };
+    });
+    knowledge.latency.read(warmView, looks).forEach((readings, i) => {
+      this.#compare(names[i] as string, () => readings, play);
+    });
   }
 
   /** `errors` and `log_errors` enter the windows second by second as they come; the rest only when it is judged. */

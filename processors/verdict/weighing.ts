@@ -114,7 +114,7 @@ function guardsOf(
 ): Guard[] {
   return [
     several(comparison.worse.blocks),
-    incident(tempering * comparison.endurance.without(comparison.worse.logE), logBar, config),
+    incident(tempering * comparison.endurance.left, logBar, config),
     breadth(comparison, name, tempering, logBar),
     placebo(comparison, tempering),
     floor(comparison, name, config),
@@ -136,8 +136,8 @@ function incident(left: number, logBar: number, { incident: lengthMs }: VerdictC
     guard: 'longer_than_an_incident',
     passed,
     detail: passed
-      ? `the evidence does not rest on any one stretch of ${length}`
-      : `the evidence rests on one stretch of ${length}, which may have been an incident of a host`,
+      ? `the evidence lasts, or comes again and again: it does not rest on incidents of ${length}`
+      : `the evidence rests on stretches of ${length}, which may have been incidents of a host`,
   };
 }
 

@@ -16,7 +16,7 @@
 import { type Strata, total } from './strata.ts';
 
 /** How much worse than the hypothesis a share gambler thinks the candidate is. */
-export const WORSE = [1.25, 1.5, 2, 3, 4, 6, 10, 20];
+export const WORSE = [1.4, 2, 3, 5, 10, 25];
 /** Stakes of rate gamblers, as parts of the largest one that cannot ruin. */
 const RATE_STAKES = [0.2, 0.5, 0.9];
 /** Stakes of order gamblers, likewise. */

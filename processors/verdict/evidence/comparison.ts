@@ -20,7 +20,7 @@ export interface ComparisonTerms {
 }
 
 /** What is left of the evidence after a block in which the candidate was at work and nothing of it went wrong. */
-const CALM_FADE = 0.005;
+const CALM_FADE = 0.0005;
 /** Strata remembered by name; further ones are compared all the same, but not told apart in a decision. */
 const MAX_STRATA = 1000;
 

@@ -5,58 +5,66 @@ const NEGLIGIBLE = 0.01;
 
 /** A histogram in which what came lately counts most. Layout of the bins: the caller's. */
 export class FadingBins {
-  readonly #weights = new Map<number, number>();
+  /** Ascending, with the weight of each. */
+  #bins: number[] = [];
+  #weights: number[] = [];
   total = 0;
 
   /** Adds one block's bins. */
-  add(bins: ReadonlyMap<number, number>): void {
+  add(added: ReadonlyMap<number, number>): void {
+    const fresh = [...added.keys()].sort((a, b) => a - b);
+    const bins: number[] = [];
+    const weights: number[] = [];
+    let i = 0;
     this.total = 0;
-    for (const [bin, weight] of this.#weights) {
-      const faded = weight * FADING;
-      if (faded < NEGLIGIBLE) this.#weights.delete(bin);
-      else this.#weights.set(bin, faded);
+    const put = (bin: number, weight: number) => {
+      if (weight < NEGLIGIBLE) return;
+      bins.push(bin);
+      weights.push(weight);
+      this.total += weight;
+    };
+    for (const [known, bin] of this.#bins.entries()) {
+      while (i < fresh.length && (fresh[i] as number) < bin)
+        put(fresh[i] as number, added.get(fresh[i++] as number) as number);
+      const isSame = fresh[i] === bin;
+      put(bin, (this.#weights[known] as number) * FADING + (isSame ? (added.get(bin) as number) : 0));
+      if (isSame) i++;
     }
-    for (const [bin, count] of bins) this.#weights.set(bin, (this.#weights.get(bin) ?? 0) + count);
-    // In the order of bins, since a sum of fractions depends on its order in the last digit.
-    for (const bin of this.#sorted()) this.total += this.#weights.get(bin) as number;
+    for (; i < fresh.length; i++) put(fresh[i] as number, added.get(fresh[i] as number) as number);
+    this.#bins = bins;
+    this.#weights = weights;
   }
 
   /** The lowest bin with at least `quantile` of the weight in it and below. */
   quantileBin(quantile: number): number {
-    const bins = this.#sorted();
-    let below = 0;
-    for (const bin of bins) {
-      below += this.#weights.get(bin) as number;
-      if (below >= quantile * this.total) return bin;
-    }
-    return bins.at(-1) ?? 0;
+    return this.#find((below) => below >= quantile * this.total) ?? this.#bins.at(-1) ?? 0;
   }
 
-  /** The highest bin with at most `part` of the weight below it. */
+  /** The lowest bin with more than `part` of the weight in it and below. */
   lowerBin(part: number): number {
-    const bins = this.#sorted();
-    let below = 0;
-    for (const bin of bins) {
-      below += this.#weights.get(bin) as number;
-      if (below > part * this.total) return bin;
-    }
-    return bins[0] ?? 0;
+    return this.#find((below) => below > part * this.total) ?? this.#bins[0] ?? 0;
   }
 
   save(): readonly (readonly [number, number])[] {
-    return this.#sorted().map((bin) => [bin, this.#weights.get(bin) as number] as const);
+    return this.#bins.map((bin, i) => [bin, this.#weights[i] as number] as const);
   }
 
   static restore(state: readonly (readonly [number, number])[]): FadingBins {
     const restored = new FadingBins();
     for (const [bin, weight] of state) {
-      restored.#weights.set(bin, weight);
+      restored.#bins.push(bin);
+      restored.#weights.push(weight);
       restored.total += weight;
     }
     return restored;
   }
 
-  #sorted(): number[] {
-    return [...this.#weights.keys()].sort((a, b) => a - b);
+  #find(isReached: (below: number) => boolean): number | undefined {
+    let below = 0;
+    for (let i = 0; i < this.#bins.length; i++) {
+      below += this.#weights[i] as number;
+      if (isReached(below)) return this.#bins[i];
+    }
+    return undefined;
   }
 }

@@ -1,11 +1,12 @@
 import { binOf, upperBoundNs } from '../../../proto/windback/latency-bins.ts';
-import type { Cell } from '../block.ts';
+import type { Cell, InstanceBlock } from '../block.ts';
 import type { Readings } from '../evidence/strata.ts';
 import { FadingBins } from './fading-bins.ts';
 import { type Reading, readingsOf, type View } from './reader.ts';
 
-/** A request is slow above this much more than the quantile: the larger of both. */
-export interface Slack {
+/** Which requests are slow: those above the quantile and as much more as this, the larger of both. */
+export interface Look {
+  readonly quantile: number;
   /** As a part of the quantile. */
   readonly margin: number;
   readonly floorNs: number;
@@ -21,29 +22,27 @@ export class LatencyKnowledge {
   readonly #operations = new Map<string, FadingBins>();
 
   /**
-   * Slow requests of requests, by operation. A request of the candidate is slow beyond quantile and slack, one of the
-   * baseline beyond the quantile: slower by no more than the slack is then within the hypothesis.
+   * Slow requests of requests, by operation, for each of several quantiles. A request of the candidate is slow beyond
+   * quantile and slack, one of the baseline beyond the quantile: slower by no more than the slack is then within the
+   * hypothesis.
    */
-  read(view: View, quantile: number, slack: Slack): Readings {
-    const bounds = new Map<string, { reference: number; suspect: number; now: number }>();
+  read(view: View, looks: readonly Look[]): Readings[] {
+    const bounds = looks.map(() => new Map<string, Bounds>());
     for (const [operation, cell] of together(view)) {
       const known = this.#operations.get(operation);
-      if (known === undefined || known.total * (1 - quantile) < MIN_TAIL) continue;
-      const reference = known.quantileBin(quantile);
-      const now = quantileOf(cell, quantile);
-      bounds.set(operation, { reference, suspect: withSlack(reference, slack), now: withSlack(now, slack) });
+      if (known === undefined) continue;
+      looks.forEach((look, i) => {
+        if (known.total * (1 - look.quantile) < MIN_TAIL) return;
+        const reference = known.quantileBin(look.quantile);
+        const now = quantileOf(cell, look.quantile);
+        bounds[i]?.set(operation, { reference, suspect: withSlack(reference, look), now: withSlack(now, look) });
+      });
     }
-    const reader = (isSuspect: boolean) => (group: { cells(kind: View['requests']): ReadonlyMap<string, Cell> }) => {
-      const readings = new Map<string, Reading>();
-      for (const [operation, cell] of group.cells(view.requests)) {
-        const bound = bounds.get(operation);
-        if (bound === undefined || cell.bins.size === 0) continue;
-        const bad = above(cell, isSuspect ? bound.suspect : bound.reference);
-        readings.set(operation, { all: cell.all, bad, over: above(cell, bound.now) });
-      }
-      return readings;
-    };
-    return readingsOf(view, { candidate: reader(true), baseline: reader(false), suspects: reader(true) });
+    return bounds.map((one) => {
+      const suspect = readerOf(view, one, ({ suspect: bound }) => bound);
+      const reference = readerOf(view, one, ({ reference: bound }) => bound);
+      return readingsOf(view, { candidate: suspect, baseline: reference, suspects: suspect });
+    });
   }
 
   learn(cells: ReadonlyMap<string, Cell>): void {
@@ -67,23 +66,63 @@ export class LatencyKnowledge {
   }
 }
 
+/** Bins beyond which a request is slow: of the baseline, of the candidate, and by this block alone. */
+interface Bounds {
+  readonly reference: number;
+  readonly suspect: number;
+  readonly now: number;
+}
+
+function readerOf(
+  { requests }: View,
+  bounds: ReadonlyMap<string, Bounds>,
+  boundOf: (bounds: Bounds) => number,
+): (group: InstanceBlock) => ReadonlyMap<string, Reading> {
+  return (group) => {
+    const readings = new Map<string, Reading>();
+    for (const [operation, cell] of group.cells(requests)) {
+      const bound = bounds.get(operation);
+      if (bound === undefined || cell.bins.size === 0) continue;
+      const at = boundOf(bound);
+      let bad = 0;
+      let over = 0;
+      for (const [bin, count] of cell.bins) {
+        if (bin > at) bad += count;
+        if (bin > bound.now) over += count;
+      }
+      readings.set(operation, { all: cell.all, bad, over });
+    }
+    return readings;
+  };
+}
+
+/** A block's bins, ascending. */
+interface SortedCell {
+  readonly all: number;
+  readonly sorted: readonly (readonly [bin: number, count: number])[];
+}
+
 /** The baseline's cells of a block, over its groups. */
-function together({ baseline, requests }: View): Map<string, { all: number; bins: Map<number, number> }> {
-  const sum = new Map<string, { all: number; bins: Map<number, number> }>();
+function together({ baseline, requests }: View): Map<string, SortedCell> {
+  const sums = new Map<string, { all: number; bins: Map<number, number> }>();
   for (const group of baseline) {
     for (const [operation, { all, bins }] of group?.cells(requests) ?? []) {
-      const cell = sum.get(operation) ?? { all: 0, bins: new Map<number, number>() };
-      cell.all += all;
-      for (const [bin, count] of bins) cell.bins.set(bin, (cell.bins.get(bin) ?? 0) + count);
-      sum.set(operation, cell);
+      let sum = sums.get(operation);
+      if (sum === undefined) {
+        sum = { all: 0, bins: new Map() };
+        sums.set(operation, sum);
+      }
+      sum.all += all;
+      for (const [bin, count] of bins) sum.bins.set(bin, (sum.bins.get(bin) ?? 0) + count);
     }
   }
-  return sum;
+  return new Map(
+    [...sums].map(([operation, { all, bins }]) => [operation, { all, sorted: [...bins].sort(([a], [b]) => a - b) }]),
+  );
 }
 
 /** The bin of a block's own quantile, the upper neighbour where it lies between two requests. */
-function quantileOf({ all, bins }: { all: number; bins: ReadonlyMap<number, number> }, quantile: number): number {
-  const sorted = [...bins].sort(([a], [b]) => a - b);
+function quantileOf({ all, sorted }: SortedCell, quantile: number): number {
   let below = 0;
   for (const [bin, count] of sorted) {
     below += count;
@@ -92,13 +131,7 @@ function quantileOf({ all, bins }: { all: number; bins: ReadonlyMap<number, numb
   return sorted.at(-1)?.[0] ?? 0;
 }
 
-function withSlack(bin: number, { margin, floorNs }: Slack): number {
+function withSlack(bin: number, { margin, floorNs }: Look): number {
   const value = upperBoundNs(bin);
   return binOf(Math.max(value * (1 + margin), value + floorNs));
-}
-
-function above(cell: Cell, bin: number): number {
-  let count = 0;
-  for (const [index, amount] of cell.bins) if (index > bin) count += amount;
-  return count;
 }
