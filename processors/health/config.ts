@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { duration } from '../../pipeline/config/scalars.ts';
 import { conditionProblem } from './cel/condition.ts';
 import { OTHER } from './operations.ts';
-import { RESOURCE_METRICS } from './resource-metrics.ts';
+import { CONVENTIONS } from './resource-metrics.ts';
 import { SEVERITIES, severityNumber } from './severity.ts';
 
 const indicator = z
@@ -77,8 +77,10 @@ export const healthConfig = z.strictObject({
   resource_metrics: z
     .array(z.string().regex(/^[^*]+\*?$/, 'want the name of a metric, or its beginning and a *'))
     .max(RESOURCE_METRICS_MAX)
-    .default([...RESOURCE_METRICS])
-    .describe('Gauges and sums that tell what an instance uses up. A `*` at the end stands for any ending.'),
+    .default([CONVENTIONS])
+    .describe(
+      'Gauges and sums that tell what an instance uses up. A `*` at the end stands for any ending, `conventions` for the usual names by the semantic conventions.',
+    ),
   custom: z
     .array(indicator)
     .max(CUSTOM_MAX)

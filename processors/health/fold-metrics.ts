@@ -7,6 +7,7 @@ import { isSkewed, NO_SLOT, slotOf } from './event-time.ts';
 import { RequestFolder } from './fold-requests.ts';
 import { ResourceFolder } from './fold-resources.ts';
 import type { FoldPolicy, Tally } from './policy.ts';
+import { CONVENTIONS, RESOURCE_METRICS } from './resource-metrics.ts';
 
 /** Histograms whose points are requests to this service, with ns per unit. Old and new names of the conventions. */
 const REQUEST_DURATIONS = new Map([
@@ -36,10 +37,11 @@ export class MetricsFolder {
   readonly #resourcePrefixes: readonly string[];
   readonly #uses = new Map<string, Use>();
 
-  /** `resourceMetrics`: names, or beginnings of names with a `*` behind them. */
+  /** `resourceMetrics`: names, beginnings of names with a `*` behind them, or `conventions`. */
   constructor(resourceMetrics: readonly string[]) {
-    this.#resourceNames = new Set(resourceMetrics.filter((name) => !name.endsWith('*')));
-    this.#resourcePrefixes = resourceMetrics.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
+    const names = resourceMetrics.flatMap((name) => (name === CONVENTIONS ? RESOURCE_METRICS : [name]));
+    this.#resourceNames = new Set(names.filter((name) => !name.endsWith('*')));
+    this.#resourcePrefixes = names.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
   }
 
   fold(batch: TelemetryBatch, into: Accumulator, policy: FoldPolicy, tally: Tally): void {

@@ -1,3 +1,6 @@
+/** In the configuration this stands for `RESOURCE_METRICS`. */
+export const CONVENTIONS = 'conventions';
+
 /**
  * Metrics that tell what an instance uses up, by the OpenTelemetry semantic conventions (documents `system/` and
  * `runtime/`, to 1.45), with the names that older versions and the Collector's receivers still send. A counter counts

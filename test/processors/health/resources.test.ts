@@ -105,6 +105,13 @@ describe('a gauge', () => {
     expect((await samples(folding)).map(({ name }) => name)).toEqual(['shop.carts', 'pool.size', 'pool.']);
   });
 
+  it('can be named beside those of the conventions', async () => {
+    const folding = new Folding({ resource_metrics: ['conventions', 'shop.carts'] });
+    const all = ['shop.carts', 'process.memory.usage', 'conventions'];
+    await folding.consume(batch(...all.map((name) => gauge(name, { value: 1 }))));
+    expect((await samples(folding)).map(({ name }) => name)).toEqual(['shop.carts', 'process.memory.usage']);
+  });
+
   it('is of one instance: those of two are two samples', async () => {
     const of = (instance: string) => ({
       resource: { ...RESOURCE, 'service.instance.id': instance },
