@@ -64,9 +64,10 @@ export class MinuteSum implements Minute {
   save(): unknown {
     return {
       minute: this.minute,
-      operations: [...this.operations].map(
-        ([name, { all, bad, bins }]) => [name, all, bad, ...[...bins].flat()] as const,
-      ),
+      // In order, so that the state does not tell how the blocks were cut or came.
+      operations: [...this.operations]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, { all, bad, bins }]) => [name, all, bad, ...[...bins].sort(([a], [b]) => a - b).flat()] as const),
       logs: this.logs,
       requests: this.requests,
     } satisfies SavedMinute;

@@ -9,6 +9,7 @@ import {
   type Minute,
   MinuteSum,
 } from '../../../processors/verdict/history-minute.ts';
+import { Ratios } from '../../../processors/verdict/history-ratios.ts';
 import { binOf } from '../../../proto/windback/latency-bins.ts';
 import { Random } from '../../support/random.ts';
 
@@ -131,6 +132,72 @@ describe('what the past lets expect', () => {
       }),
       { seed: 7, numRuns: 60 },
     );
+  });
+});
+
+describe('a minute', () => {
+  it('is the sum of its blocks, however they are cut and in whatever order they come', () => {
+    const block = fc.record({
+      name: fc.constantFrom('a', 'b', 'c'),
+      all: fc.nat(99),
+      bad: fc.nat(9),
+      ms: fc.integer({ min: 1, max: 9 }),
+      logs: fc.record({ all: fc.nat(9), bad: fc.nat(3) }),
+    });
+    fc.assert(
+      fc.property(fc.array(block, { maxLength: 20 }), (blocks) => {
+        const sumOf = (order: typeof blocks) => {
+          const sum = new MinuteSum(START);
+          for (const { name, all, bad, ms, logs } of order) {
+            sum.add(new Map([[name, { all, bad, bins: new Map([[binOf(ms * 1e6), all]]) }]]), logs);
+          }
+          return sum.save();
+        };
+        expect(JSON.stringify(sumOf(blocks.toReversed()))).toBe(JSON.stringify(sumOf(blocks)));
+        const { requests } = sumOf(blocks) as { requests: number };
+        expect(requests).toBe(blocks.reduce((sum, { all }) => sum + all, 0));
+      }),
+      { seed: 8, numRuns: 200 },
+    );
+  });
+
+  it('counts the requests of the whole service where they are given', () => {
+    const sum = new MinuteSum(START);
+    sum.add(new Map([['a', { all: 5, bad: 0, bins: new Map() }]]), NO_LOGS, 50);
+    expect(sum.requests).toBe(50);
+  });
+});
+
+describe('the ratios of the past', () => {
+  const WEEK = 7 * DAY;
+  /** One hour's minutes, each with this ratio. */
+  const hour = (ratios: Ratios, from: number, ratio: number, minutes = 60) => {
+    for (let m = from; m < from + minutes; m++) ratios.learn(m, ratio);
+  };
+
+  it('have a usual high that rises at once and falls by a quarter a week', () => {
+    const ratios = new Ratios();
+    const usual: (number | undefined)[] = [];
+    [2, 4, 1, 1].forEach((ratio, week) => {
+      hour(ratios, START + week * WEEK, ratio);
+      hour(ratios, START + week * WEEK + 60, 9, 19);
+      usual.push(ratios.usual(START + (week + 1) * WEEK));
+    });
+    // The hour is over only when the next one has begun.
+    expect(usual).toEqual([2, 4, 3.25, 2.6875]);
+    // 19 minutes are no hour; of other days, the same hour counts.
+    expect(ratios.usual(START + 60)).toBeUndefined();
+    expect(ratios.usual(START + DAY)).toBe(2.6875);
+  });
+
+  it('know the rank-th largest of the last 120, and how many runs are beyond it', () => {
+    const ratios = new Ratios();
+    for (let m = 0; m < 300; m++) ratios.learn(m, m % 10 < 2 ? 5 + m / 1000 : 1);
+    expect(ratios.count).toBe(120);
+    expect(ratios.largest(1)).toBeCloseTo(5.291, 5);
+    expect(ratios.largest(25)).toBe(1);
+    expect(ratios.atLeast(5)).toBe(24);
+    expect(ratios.runs(5)).toBe(12);
   });
 });
 
@@ -290,6 +357,14 @@ describe('historical bets', () => {
     }
     expect(sum / 4000).toBeGreaterThan(0.8);
     expect(sum / 4000).toBeLessThan(1.2);
+  });
+
+  it('take what comes in runs for less: three minutes in a row as one', () => {
+    const at = (i: number) => Math.floor(i / 3) % 10 === 0;
+    const inRuns = past(121, (minute) => ({ a: { all: 600, bad: at(minute - START + 300) ? 60 : 6 } }));
+    const alone = past(121, (minute) => ({ a: { all: 600, bad: (minute - START + 300) % 10 === 0 ? 60 : 6 } }));
+    expect(inRuns.yardstick('errors', 0.9, 30)?.run).toBeCloseTo(3 * 0.9, 0);
+    expect(alone.yardstick('errors', 0.9, 30)?.run).toBe(1);
   });
 
   it('wait for five minutes, and for a bar ten times as high', () => {
