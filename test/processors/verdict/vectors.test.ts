@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CountedErrors } from '../../../bench/verdict/rivals/e-process.ts';
 import { lowerBound } from '../../../processors/verdict/burn.ts';
-import { Bets, logSumExp } from '../../../processors/verdict/evidence/bets.ts';
+import { Bets, logSumExp, WORSE } from '../../../processors/verdict/evidence/bets.ts';
 import { ObjectiveBets } from '../../../processors/verdict/evidence/objective.ts';
 import { SilenceBets } from '../../../processors/verdict/evidence/silence.ts';
 import { HistoricalBets } from '../../../processors/verdict/history-bets.ts';
@@ -83,7 +83,8 @@ describe('bets against confseq', () => {
   it.each(VECTORS.bets)('share and rate: $candidateAll against $baselineAll at risk $risk', (vector) => {
     const bets = new Bets(vector.risk);
     const dealt = bets.save().logs;
-    const expected = [...inOrder(vector.share), ...inOrder(vector.rate)];
+    const share = WORSE.map((worse) => vector.share[worse] ?? expect.fail(`no vector: add ${worse} to SHARE_GRID`));
+    const expected = [...share, ...inOrder(vector.rate)];
     vector.blocks.forEach(([candidateBad, baselineBad], block) => {
       bets.play(one(vector.candidateAll, candidateBad, vector.baselineAll, baselineBad));
       const capitals = expected.map((series) => Math.log(series[block]!));

@@ -14,6 +14,9 @@ from confseq import boundaries
 from confseq.betting import betting_mart
 from scipy import special, stats
 
+# More than `WORSE` of evidence/bets.ts has: the test takes those that are in use.
+SHARE_GRID = [1.25, 1.4, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 25]
+
 RANDOM = np.random.default_rng(20_240_607)
 
 
@@ -63,7 +66,7 @@ def bets():
                 "blocks": played,
                 "share": {
                     str(theta): capital(shares, p0, (share(risk * theta) - p0) / (p0 * (1 - p0)))
-                    for theta in [1.25, 1.5, 2, 3, 4, 6, 10, 20]
+                    for theta in SHARE_GRID
                 },
                 "rate": {
                     str(part): capital(moved, risk / (1 + risk), part / risk * (1 + risk))
