@@ -2,6 +2,8 @@ import { logSumExp } from './bets.ts';
 
 /** The candidate's true rate as the gamblers think it is, as parts of the budget. */
 const BELIEFS = [0.02, 0.2, 0.5];
+/** The largest budget that is told from one of everything. */
+const MOST = 0.999;
 
 /**
  * Evidence that the candidate's own rate of bad events is within the objective, for promotions where nothing, or hardly
@@ -15,7 +17,8 @@ export class ObjectiveBets {
 
   /** `budget`: the rate of bad events that the objective allows. */
   constructor(budget: number) {
-    this.#budget = budget;
+    // Where everything may go wrong the ratio has no bound: a number all the same, since it is kept as JSON.
+    this.#budget = Math.min(budget, MOST);
   }
 
   play(bad: number, all: number): void {
