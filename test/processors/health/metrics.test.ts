@@ -1,77 +1,20 @@
 /** Request-duration histograms of both kinds and temporalities. */
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DeltaSeries } from '../../../proto/windback/health.ts';
-import { binOf } from '../../../proto/windback/latency-bins.ts';
-import { type Attributes, keyValues, metrics, nanos } from '../../support/telemetry.ts';
-import { Folding, NOW, RESOURCE, totals } from './support.ts';
-
-const DELTA = 1;
-const CUMULATIVE = 2;
-const ROUTE = { 'http.request.method': 'GET', 'http.route': '/pay' };
-
-interface Point {
-  readonly time?: number;
-  readonly start?: number;
-  readonly attributes?: Attributes;
-}
-
-interface Explicit extends Point {
-  readonly counts: readonly number[];
-  readonly bounds?: readonly (number | string)[];
-}
-
-interface Exponential extends Point {
-  readonly counts: readonly number[];
-  readonly scale?: number;
-  readonly offset?: number;
-  readonly zeros?: number;
-}
-
-const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
-
-/** Long enough ago that a first point says nothing. */
-const LONG_AGO = NOW - 1000;
-
-function common({ time = NOW, start = LONG_AGO, attributes = ROUTE }: Point): Record<string, unknown> {
-  return { timeUnixNano: nanos(time), startTimeUnixNano: nanos(start), attributes: keyValues(attributes) };
-}
-
-function explicit(temporality: number, name: string, ...points: Explicit[]) {
-  const dataPoints = points.map(({ counts, bounds = [0.01, 0.1, 1], ...point }) => ({
-    ...common(point),
-    count: String(sum(counts)),
-    bucketCounts: counts.map(String),
-    explicitBounds: bounds,
-  }));
-  return batch({ name, unit: 's', histogram: { aggregationTemporality: temporality, dataPoints } });
-}
-
-function exponential(temporality: number, ...points: Exponential[]) {
-  const dataPoints = points.map(({ counts, scale = 0, offset = -4, zeros = 0, ...point }) => ({
-    ...common(point),
-    count: String(sum(counts) + zeros),
-    scale,
-    zeroCount: String(zeros),
-    positive: { offset, bucketCounts: counts.map(String) },
-  }));
-  const data = { aggregationTemporality: temporality, dataPoints };
-  return batch({ name: 'http.server.request.duration', unit: 's', exponentialHistogram: data });
-}
-
-const batch = (...items: Record<string, unknown>[]) => metrics({ resource: RESOURCE, items });
-
-async function fold(...batches: ReturnType<typeof batch>[]) {
-  const folding = new Folding();
-  for (const one of batches) await folding.consume(one);
-  return folding;
-}
-
-const HTTP = 'http.server.request.duration';
-/** Bins of several series as one, by the ms they stand for. */
-function latencies(series: readonly DeltaSeries[], ...ms: number[]): number[] {
-  return ms.map((value) => sum(series.map(({ bins }) => bins.count[bins.bin.indexOf(binOf(value * 1e6))] ?? 0)));
-}
+import { type Attributes, nanos } from '../../support/telemetry.ts';
+import {
+  batch,
+  common,
+  ROUTE,
+  CUMULATIVE,
+  DELTA,
+  type Explicit,
+  explicit,
+  exponential,
+  fold,
+  HTTP,
+  latencies,
+} from './histograms.ts';
+import { Folding, NOW, totals } from './support.ts';
 
 describe('explicit histograms', () => {
   it('count each bucket at its upper bound, the open one at the highest there is', async () => {
@@ -227,97 +170,6 @@ describe('exponential histograms', () => {
   });
 });
 
-describe('a first point', () => {
-  const one = (point: Partial<Explicit>) => explicit(CUMULATIVE, HTTP, { counts: [7, 0, 0, 0], ...point });
-
-  it('is new as a whole where its process has just begun', async () => {
-    for (const start of [NOW - 300, NOW - 5, NOW]) {
-      expect(totals(await (await fold(one({ start }))).series(), 'metric').all).toBe(7);
-    }
-  });
-
-  it('says nothing else, which is counted', async () => {
-    for (const start of [NOW - 301, 0, NOW + 5]) {
-      const folding = await fold(one({ start }));
-      expect(await folding.series()).toEqual([]);
-      expect(await folding.ignored('metrics', 'first_point')).toBe(1);
-    }
-  });
-});
-
-describe('a reset', () => {
-  const at = (time: number, start: number, count: number) =>
-    explicit(CUMULATIVE, HTTP, { time, start, counts: [count, 0, 0, 0] });
-  const exponentialAt = (time: number, start: number, count: number) =>
-    exponential(CUMULATIVE, { time, start, counts: [count] });
-
-  it.each([
-    ['explicit', at],
-    ['exponential', exponentialAt],
-  ])('that was seen in time is new as a whole: %s', async (_kind, point) => {
-    const folding = await fold(
-      point(NOW - 80, LONG_AGO, 100),
-      point(NOW - 70, LONG_AGO, 104),
-      point(NOW - 60, NOW - 68, 30),
-      point(NOW - 50, NOW - 68, 31),
-    );
-    expect(totals(await folding.series(), 'metric').all).toBe(4 + 30 + 1);
-    expect(await folding.ignored('metrics', 'counter_reset')).toBe(1);
-    expect(await folding.folded('metrics')).toBe(3);
-  });
-
-  it('of a sender that tells no start is seen by a count that fell', async () => {
-    const folding = await fold(at(NOW - 20, 0, 100), at(NOW - 10, 0, 10), at(NOW, 0, 14));
-    expect(totals(await folding.series(), 'metric').all).toBe(14);
-    expect(await folding.ignored('metrics', 'counter_reset')).toBe(1);
-  });
-
-  it('that was missed for more than two intervals only sets the start', async () => {
-    const folding = await fold(
-      at(NOW - 200, 0, 100),
-      at(NOW - 190, 0, 104),
-      at(NOW - 160, 0, 50),
-      at(NOW - 150, 0, 51),
-    );
-    expect(totals(await folding.series(), 'metric').all).toBe(4 + 1);
-  });
-
-  it('without a new start only sets the start: two senders may share the name', async () => {
-    const folding = await fold(at(NOW - 20, LONG_AGO, 100), at(NOW - 10, LONG_AGO, 40), at(NOW, LONG_AGO, 44));
-    expect(totals(await folding.series(), 'metric').all).toBe(4);
-    expect(await folding.ignored('metrics', 'counter_reset')).toBe(1);
-  });
-
-  it('to a start before the last point is another sender, and counts nothing', async () => {
-    const folding = await fold(at(NOW - 10, LONG_AGO, 100), at(NOW, NOW - 600, 5000), at(NOW + 1, LONG_AGO, 101));
-    expect(totals(await folding.series(), 'metric').all).toBe(0);
-    expect(await folding.ignored('metrics', 'counter_reset')).toBe(1);
-    expect(await folding.ignored('metrics', 'out_of_order')).toBe(1);
-  });
-
-  it('is no start that a sender works out anew each time', async () => {
-    const folding = await fold(at(NOW - 10, LONG_AGO, 100), at(NOW, LONG_AGO + 0.4, 103));
-    expect(totals(await folding.series(), 'metric').all).toBe(3);
-  });
-
-  it('is no point that comes late or twice', async () => {
-    const folding = await fold(
-      at(NOW - 20, LONG_AGO, 100),
-      at(NOW, LONG_AGO, 120),
-      at(NOW - 10, LONG_AGO, 110),
-      at(NOW, LONG_AGO, 120),
-      at(NOW + 10, LONG_AGO, 121),
-    );
-    expect(totals(await folding.series(), 'metric').all).toBe(21);
-    expect(await folding.ignored('metrics', 'out_of_order')).toBe(1);
-  });
-
-  it('is a clock that was far ahead and came back', async () => {
-    const folding = await fold(at(NOW + 4000, LONG_AGO, 100), at(NOW - 10, LONG_AGO, 101), at(NOW, LONG_AGO, 105));
-    expect(totals(await folding.series(), 'metric').all).toBe(4);
-  });
-});
-
 describe('what makes no sense is counted by reason and never judged', () => {
   const HUGE = '9007199254740993';
   const NEGATIVE = '18446744073709551615';
@@ -397,36 +249,5 @@ describe('what makes no sense is counted by reason and never judged', () => {
       explicit(CUMULATIVE, HTTP, { counts: [105, 0, 0, 0] }),
     );
     expect(totals(await folding.series(), 'metric').all).toBe(5);
-  });
-});
-
-describe('the folded requests', () => {
-  const step = fc.record({ added: fc.array(fc.nat(50), { minLength: 4, maxLength: 4 }), restarts: fc.boolean() });
-
-  it('of a cumulative series are those of the same series as deltas', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), fc.boolean(), async (steps, tellsStart) => {
-        const cumulative = new Folding();
-        let counts = [0, 0, 0, 0];
-        let start = LONG_AGO;
-        let expected = 0;
-        // The first point only sets the start.
-        await cumulative.consume(
-          explicit(CUMULATIVE, HTTP, { time: NOW - 100, start: tellsStart ? start : 0, counts }),
-        );
-        for (const [i, { added, restarts }] of steps.entries()) {
-          const time = NOW - 90 + i * 10;
-          const grown = counts.map((count, bucket) => count + (added[bucket] as number));
-          // Without a start only a count that fell can tell.
-          const isReset = restarts && (tellsStart || sum(added) < sum(counts));
-          if (isReset) start = time - 9;
-          counts = isReset ? added : grown;
-          expected += sum(added);
-          await cumulative.consume(explicit(CUMULATIVE, HTTP, { time, start: tellsStart ? start : 0, counts }));
-        }
-        expect(totals(await cumulative.series(), 'metric').all).toBe(expected);
-      }),
-      { numRuns: 60 },
-    );
   });
 });
