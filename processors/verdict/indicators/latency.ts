@@ -121,15 +121,24 @@ function together({ baseline, requests }: View): Map<string, SortedCell> {
   );
 }
 
-/** The bin of a block's own quantile, the upper neighbour where it lies between two requests. */
+/**
+ * The bin that a block sets as its quantile: so high that the quantile of another block of the same distribution lies
+ * above it at most every other time, however large either is. For that, as many requests may lie above it as a
+ * binomial count does not exceed in at most half of all cases: its mean, less about (2 - tail) / 3.
+ */
 function quantileOf({ all, sorted }: SortedCell, quantile: number): number {
+  const tail = 1 - quantile;
+  const above = Math.floor(all * tail - 1 + (1 + tail) / 3 + ROUNDING);
   let below = 0;
   for (const [bin, count] of sorted) {
     below += count;
-    if (below > quantile * all) return bin;
+    if (below >= all - above) return bin;
   }
   return sorted.at(-1)?.[0] ?? 0;
 }
+
+/** A tail such as 1 - 0.9 is a little less than it should be. */
+const ROUNDING = 1e-9;
 
 function withSlack(bin: number, { margin, floorNs }: Look): number {
   const value = upperBoundNs(bin);
