@@ -20,11 +20,15 @@ export interface Posted {
 const MOST = 0.5;
 /** Rollouts that began further apart than this have nothing to do with one another, slots. */
 const TOGETHER = 6 * 3600;
+/** Minutes that are remembered. */
+const MINUTES = 10;
 /** Others that a decision names. */
 const MAX_NAMED = 10;
 
 /** What the judges of all services know of one another: whose rollouts are suspected, and where their errors come from. */
 export class Board {
+  /** By minute, the services whose baseline was judged in it, with the indicators in which it was unusually bad. */
+  readonly #minutes = new Map<number, Map<string, readonly string[]>>();
   readonly #services = new Map<string, { readonly identity: ServiceIdentity; readonly rollouts: readonly Posted[] }>();
 
   /** The rollouts of a service as they stand; none takes the service off the board. */
@@ -50,17 +54,45 @@ export class Board {
 
   /** The other rollouts of these hours, and why they are not the one to blame. */
   others(identity: ServiceIdentity, own: Posted): Blame[] {
-    const named: (Blame & { readonly progress: number })[] = [];
+    const found: { readonly blame: Blame; readonly progress: number }[] = [];
     for (const { identity: other, rollouts } of this.#services.values()) {
       if (other.key === identity.key || other.environment !== identity.environment) continue;
       for (const rollout of rollouts) {
         if (Math.abs(rollout.startedAt - own.startedAt) > TOGETHER) continue;
         const { candidate, verdict, progress } = rollout;
-        named.push({ service: other.service, candidate, verdict, why_not: whyNot(identity, own, rollout), progress });
+        const blame = { service: other.service, candidate, verdict, why_not: whyNot(identity, own, rollout) };
+        found.push({ blame, progress });
       }
     }
-    named.sort((a, b) => b.progress - a.progress || (a.service < b.service ? -1 : 1));
-    return named.slice(0, MAX_NAMED).map(({ progress: _, ...blame }) => blame);
+    found.sort((a, b) => b.progress - a.progress || (a.blame.service < b.blame.service ? -1 : 1));
+    return found.slice(0, MAX_NAMED).map(({ blame }) => blame);
+  }
+
+  /** A minute of a service's baseline: in which indicators it was among its worst. */
+  postMinute(key: string, minute: number, high: readonly string[]): void {
+    let services = this.#minutes.get(minute);
+    if (services === undefined) {
+      services = new Map();
+      this.#minutes.set(minute, services);
+      for (const old of this.#minutes.keys()) if (old < minute - MINUTES) this.#minutes.delete(old);
+    }
+    services.set(key, high);
+  }
+
+  /** The share of the other services whose baseline was unusually bad in this minute or the one before, the larger. */
+  elsewhere(key: string, minute: number, indicator: string): number {
+    return Math.max(...[minute - 1, minute].map((at) => this.#shareOf(key, at, indicator)));
+  }
+
+  #shareOf(key: string, minute: number, indicator: string): number {
+    let all = 0;
+    let high = 0;
+    for (const [other, indicators] of this.#minutes.get(minute) ?? []) {
+      if (other === key) continue;
+      all++;
+      if (indicators.includes(indicator)) high++;
+    }
+    return all === 0 ? 0 : high / all;
   }
 
   #suspected(identity: ServiceIdentity, service: string): { rollout: Posted } | undefined {

@@ -92,7 +92,7 @@ export class Cohort {
     if (all === 0) return true;
     let window = this.#windows.get(indicator);
     if (window === undefined) {
-      window = new SlidingPair(this.#at);
+      window = new SlidingPair(this.#at, indicator === 'errors');
       this.#windows.set(indicator, window);
     }
     return window.add(slot, all, bad);

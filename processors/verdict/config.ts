@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { duration } from '../../pipeline/config/scalars.ts';
+import { burnConfig } from './burn.ts';
+import { historyConfig } from './history-minute.ts';
 import { indicatorNames, indicatorsConfig, termsOf } from './config-indicators.ts';
 
 export const verdictConfig = z
@@ -92,6 +94,8 @@ export const verdictConfig = z
       })
       .prefault({})
       .describe('When a rollout may be promoted.'),
+    history: historyConfig,
+    burn: burnConfig,
     end_after: duration
       .prefault('10m')
       .describe('A rollout ends when the candidate, or the baseline, has sent nothing for this long.'),

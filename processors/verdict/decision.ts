@@ -55,15 +55,16 @@ export function decisionEvent(parts: DecisionParts): DecisionEvent {
 function dataOf(parts: DecisionParts): DecisionEvent['data'] {
   const { step, weighed, rollout, candidate, baseline, identity, others, atSlot, config, digest } = parts;
   const evidence = weighed.map((one) => one.evidence());
+  const decisive = weighed.find(({ indicator }) => indicator === step.indicator);
   const operations = operationsOf(rollout, step.indicator);
   return {
     decision: step.kind,
     verdict: rollout.verdict,
-    reason: sentence(step, evidence, rollout, operations, atSlot),
+    reason: sentence(step, decisive, rollout, operations, atSlot),
     service: { name: identity.service, namespace: identity.namespace, environment: identity.environment },
     candidate: healthOf(candidate, rollout.totals.candidate, config.indicators),
     baseline: healthOf(baseline, rollout.totals.baseline, config.indicators),
-    baseline_kind: rollout.identity.baselineKind,
+    baseline_kind: decisive?.isHistorical === true ? 'historical' : rollout.identity.baselineKind,
     rollout: rolloutOf(identity, rollout, atSlot),
     evidence: evidence.map(rounded),
     inconclusive: step.inconclusive ?? null,
@@ -72,7 +73,7 @@ function dataOf(parts: DecisionParts): DecisionEvent['data'] {
     exemplars: rollout.exemplars,
     signatures: signaturesOf(rollout),
     blame: others,
-    guards: weighed.find(({ indicator }) => indicator === step.indicator)?.guards() ?? [],
+    guards: decisive?.guards() ?? [],
     policy: { false_rollback_rate: config.false_rollback_rate, tolerance: config.tolerance, digest },
     dry_run: config.dry_run,
     explanation: '',
@@ -146,7 +147,12 @@ function operationsOf(rollout: Rollout, indicator: string | null): OperationEvid
   const excess = ({ candidate, baseline }: Pick<OperationEvidence, 'candidate' | 'baseline'>) =>
     candidate.bad - (baseline.all === 0 ? 0 : (candidate.all * baseline.bad) / baseline.all);
   return operations
-    .map(([stratum, pairs]) => ({ operation: stratum.replace('\n', ' → '), indicator, ...pairs }))
+    .map(([stratum, pairs]) => ({
+      operation: stratum.replace('\n', ' → '),
+      indicator,
+      candidate: { ...pairs.candidate },
+      baseline: { ...pairs.baseline },
+    }))
     .filter((one) => excess(one) > 0)
     .sort((a, b) => excess(b) - excess(a) || (a.operation < b.operation ? -1 : 1))
     .slice(0, MAX_OPERATIONS);

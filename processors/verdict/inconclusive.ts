@@ -1,3 +1,4 @@
+import { BURN_RATES, type Burning, burning, burnSentence } from './burn.ts';
 import type { Cohort } from './cohort.ts';
 import type { VerdictConfig } from './config.ts';
 import type { Rollout } from './rollout.ts';
@@ -15,8 +16,6 @@ interface Known {
 /** So many late events, and this part of all, and the judged ones are no fair picture. */
 const MANY_LATE = 100;
 const LATE_PART = 0.2;
-/** A score below this on both sides: both burn several times their budget. */
-const BAD = 25;
 
 /** Why nothing can be said about a rollout, as far as that is not a matter of waiting; undefined where it can. */
 export function inconclusiveReason(
@@ -31,8 +30,8 @@ export function inconclusiveReason(
     const reason = `clock skew: ${known.late} events of ${candidate} came after their time had been judged; see lateness and the clocks of its hosts`;
     return { reason, isUrgent: false };
   }
-  const bothBad = bothBadReason(rollout, known);
-  if (bothBad !== undefined) return { reason: bothBad, isUrgent: true };
+  const burns = burningReason(rollout, known);
+  if (burns !== undefined) return { reason: burns, isUrgent: true };
   for (const { indicator, progress, guards } of weighed) {
     const failed = progress >= 1 ? guards().find(({ passed }) => !passed) : undefined;
     if (failed === undefined) continue;
@@ -45,11 +44,29 @@ export function inconclusiveReason(
   return undefined;
 }
 
-/** Both versions burn their budget, and neither is much the worse one: the trouble is elsewhere. */
-function bothBadReason({ identity }: Rollout, { cohorts, config }: Known): string | undefined {
-  const score = (version: string) => cohorts.get(version)?.score('5m', config.indicators) ?? null;
-  const candidate = score(identity.candidate);
-  const baseline = score(identity.baseline);
-  if (candidate === null || baseline === null || candidate >= BAD || baseline >= BAD) return undefined;
-  return `both bad: the health of ${identity.candidate} is ${candidate} and that of ${identity.baseline} ${baseline} of 100`;
+/**
+ * Both versions burn their budget at the fastest rate, or one that nothing can be compared with burns it at all: the
+ * trouble may be elsewhere. A service that always burns a little more than it should is no reason to hold rollouts.
+ */
+function burningReason({ identity, comparedAt }: Rollout, known: Known): string | undefined {
+  const candidate = burnOf(identity.candidate, known);
+  if (candidate === undefined) return undefined;
+  if (comparedAt === 0) return `no baseline, and ${identity.candidate} ${burnSentence(candidate)}`;
+  const baseline = burnOf(identity.baseline, known);
+  if (baseline === undefined || Math.min(candidate.rate, baseline.rate) < FASTEST_BURN) return undefined;
+  return `both bad: ${identity.candidate} ${burnSentence(candidate)}; ${identity.baseline} ${burnSentence(baseline)}`;
 }
+
+function burnOf(version: string, { cohorts, config }: Known): Burning | undefined {
+  const { objective } = config.indicators.errors;
+  const windows = cohorts.get(version)?.windows('errors');
+  if (windows === undefined) return undefined;
+  // The exact bound costs a little: first a look at whether there can be anything.
+  const { bad, all } = windows.get('5m');
+  if (all < config.burn.min_events || bad / all <= SLOWEST_BURN * (1 - objective)) return undefined;
+  return burning((window) => windows.get(window), objective, config.burn);
+}
+
+const RATES = BURN_RATES.map(({ rate }) => rate);
+const SLOWEST_BURN = Math.min(...RATES);
+const FASTEST_BURN = Math.max(...RATES);

@@ -13,6 +13,8 @@ import {
 import { Comparison, type ComparisonState } from './evidence/comparison.ts';
 import { SilenceBets, type SilenceState } from './evidence/silence.ts';
 import { type Readings, sumOf, total } from './evidence/strata.ts';
+import { HistoricalBets } from './history-bets.ts';
+import type { HistoryIndicator } from './history-minute.ts';
 import { CrashWatch } from './crash-watch.ts';
 import { readCustom, readErrors, readLogErrors } from './indicators/counted.ts';
 import type { View } from './indicators/reader.ts';
@@ -68,6 +70,8 @@ export class Rollout {
   readonly identity: RolloutIdentity;
   readonly comparisons = new Map<string, Comparison>();
   readonly silence: SilenceBets;
+  /** Against the past, for minutes in which the baseline was gone. */
+  readonly historical = new Map<HistoryIndicator, HistoricalBets>();
   readonly crashes: CrashWatch;
   readonly totals = { candidate: emptyTotals(), baseline: emptyTotals() };
   verdict: Verdict = 'observing';
@@ -158,6 +162,7 @@ export class Rollout {
       identity: this.identity,
       comparisons: [...this.comparisons].map(([name, one]) => [name, one.save()] as const),
       silence: this.silence.save(),
+      historical: [...this.historical].map(([name, bets]) => [name, bets.save()] as const),
       crashes: this.crashes.save(),
       totals: this.totals,
       verdict: this.verdict,
@@ -176,6 +181,9 @@ export class Rollout {
     const rollout = new Rollout(state.identity, config);
     for (const [name, saved] of state.comparisons) rollout.comparisons.get(name)?.restore(saved);
     rollout.silence.restore(state.silence);
+    for (const [name, saved] of state.historical) {
+      rollout.historical.set(name, HistoricalBets.restore(saved, config.history, floorMsOf(name, config)));
+    }
     rollout.crashes.restore(state.crashes);
     Object.assign(rollout.totals.candidate, state.totals.candidate);
     Object.assign(rollout.totals.baseline, state.totals.baseline);
@@ -269,6 +277,7 @@ export interface RolloutState {
   readonly identity: RolloutIdentity;
   readonly comparisons: readonly (readonly [string, ComparisonState])[];
   readonly silence: SilenceState;
+  readonly historical: readonly (readonly [HistoryIndicator, unknown])[];
   readonly crashes: ReturnType<CrashWatch['save']>;
   readonly totals: { readonly candidate: Totals; readonly baseline: Totals };
   readonly verdict: Verdict;
@@ -303,6 +312,11 @@ function marginOf(name: string, { indicators, tolerance }: VerdictConfig): numbe
       ? indicators[name as Exclude<BuiltInIndicator, 'silence'>]
       : (indicators.custom as IndicatorsConfig['custom'])[own];
   return terms?.margin ?? tolerance;
+}
+
+/** Latency that is worse by less than this does not matter. */
+export function floorMsOf(name: string, { indicators }: VerdictConfig): number {
+  return (LATENCY as readonly string[]).includes(name) ? indicators[name as LatencyIndicator].floor : 0;
 }
 
 function viewOf(candidate: VersionBlock, baseline: VersionBlock, cohorts: Cohorts, requests: View['requests']): View {

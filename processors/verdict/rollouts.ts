@@ -14,6 +14,8 @@ export interface RolloutsState {
   readonly rolledBack: readonly (readonly [string, number])[];
 }
 
+/** So many times as long as usual until a candidate that is held against the past takes the baseline's place. */
+const PATIENCE = 3;
 /** Versions whose end is remembered. */
 const MAX_PASSED = 100;
 
@@ -102,7 +104,7 @@ export class Rollouts {
     for (const [version, { identity }] of this.underWay) {
       if (identity.startedAt <= silentSince && isGone(version) && !isGone(identity.baseline)) this.#end(version, end);
     }
-    this.#takePlace(silentSince, isGone);
+    this.#takePlace(end, silentSince, isGone);
   }
 
   save(): RolloutsState {
@@ -122,8 +124,12 @@ export class Rollouts {
   }
 
   /** The baseline has fallen silent for good: the candidate with most requests takes its place. */
-  #takePlace(silentSince: number, isGone: (version: string) => boolean): void {
+  #takePlace(end: number, silentSince: number, isGone: (version: string) => boolean): void {
     if (this.baseline === undefined || !isGone(this.baseline)) return;
+    // Candidates that are being held against the past are given time: minutes say little each.
+    const isBeingJudged = [...this.underWay.values()].some(({ historical }) => historical.size > 0);
+    const patience = (PATIENCE * this.#config.end_after) / 1000;
+    if (isBeingJudged && (this.#cohorts.get(this.baseline)?.lastSlot ?? 0) > end - patience) return;
     const alive = [...this.underWay.values()]
       .map(({ identity }) => identity)
       .filter(({ candidate, startedAt }) => startedAt <= silentSince && !isGone(candidate))

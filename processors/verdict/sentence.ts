@@ -2,6 +2,7 @@ import type { Evidence, OperationEvidence } from '../../proto/windback/decision.
 import { customName } from './config-indicators.ts';
 import type { Step } from './lifecycle.ts';
 import type { Rollout } from './rollout.ts';
+import type { Weighed } from './weighing.ts';
 
 interface Words {
   readonly verb: string;
@@ -53,23 +54,38 @@ function wordsOf(indicator: string): Words {
 /** The reason of a decision in one sentence. `atSlot` is when it was taken. */
 export function sentence(
   step: Step,
-  evidence: readonly Evidence[],
+  weighed: Weighed | undefined,
   rollout: Rollout,
   operations: readonly OperationEvidence[],
   atSlot: number,
 ): string {
   const elapsed = duration(atSlot - rollout.identity.startedAt);
   if (step.inconclusive !== undefined) return `no verdict on ${rollout.identity.candidate}: ${step.inconclusive}`;
-  const decisive = evidence.find(({ indicator }) => indicator === step.indicator);
-  if (decisive !== undefined) {
-    const why =
-      decisive.indicator === 'silence'
-        ? silent(rollout, decisive, elapsed)
-        : compared(rollout, decisive, operations, elapsed);
+  if (weighed !== undefined) {
+    const why = whyOf(weighed, rollout, operations, elapsed);
     if (step.because !== undefined) return `${why}; held, for ${step.because}`;
     return step.kind === 'hold' ? `${why}; not yet beyond doubt` : why;
   }
   return calm(step, rollout, elapsed);
+}
+
+function whyOf(
+  { isHistorical, evidence }: Weighed,
+  rollout: Rollout,
+  operations: readonly OperationEvidence[],
+  elapsed: string,
+): string {
+  const found = evidence();
+  if (isHistorical) return unlikeThePast(rollout, found);
+  return found.indicator === 'silence'
+    ? silent(rollout, found, elapsed)
+    : compared(rollout, found, operations, elapsed);
+}
+
+function unlikeThePast({ identity }: Rollout, { indicator, candidate, baseline, relative_risk }: Evidence): string {
+  const verb = indicator === 'silence' ? 'gets fewer requests' : wordsOf(indicator).verb;
+  const much = relative_risk === null ? '' : `, ${times(relative_risk)} times what was to be expected`;
+  return `${identity.candidate} ${verb} unlike all that the past of ${identity.baseline} shows: ${candidate.bad} of ${candidate.all} minutes were out of the ordinary of ${baseline.all} minutes before${much}`;
 }
 
 /** Where no indicator decided. */

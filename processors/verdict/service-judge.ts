@@ -9,6 +9,7 @@ import type { VerdictConfig } from './config.ts';
 import type { ServiceIdentity } from './identity.ts';
 import { Knowledge, type KnowledgeState } from './knowledge.ts';
 import type { Overrides } from './overrides.ts';
+import { Past, type PastState } from './past.ts';
 import type { Outcome } from './recovery.ts';
 import { Referee, type RefereeState } from './referee.ts';
 import { MINUTE, type Play, type Rollout } from './rollout.ts';
@@ -40,6 +41,7 @@ export interface JudgeState {
   readonly rollouts: RolloutsState;
   readonly knowledge: KnowledgeState;
   readonly referee: RefereeState;
+  readonly past: PastState;
   readonly blocks: readonly (readonly [number, SavedBlock])[];
   readonly minute: SavedBlock;
   readonly events: readonly DeploymentEvent[];
@@ -67,6 +69,7 @@ export class ServiceJudge {
   readonly #blockSlots: number;
   readonly #watermark: Watermark;
   readonly #referee: Referee;
+  readonly #past: Past;
   readonly #blocks = new Map<number, Block>();
   /** What the present minute brought of the kinds that are judged minute by minute. */
   #minute = new Block();
@@ -84,6 +87,7 @@ export class ServiceJudge {
     this.#blockSlots = Math.max(1, Math.round(config.block / 1000));
     this.#watermark = new Watermark(config.lateness, config.max_hold);
     this.#referee = new Referee(identity, surroundings);
+    this.#past = new Past(identity, config, surroundings.board);
   }
 
   /** First slot that is not judged yet; undefined before the first telemetry. */
@@ -148,6 +152,7 @@ export class ServiceJudge {
       rollouts: this.rollouts.save(),
       knowledge: this.#knowledge.save(),
       referee: this.#referee.save(),
+      past: this.#past.save(),
       blocks: [...this.#blocks].map(([start, block]) => [start, block.save()] as const),
       minute: this.#minute.save(),
       events: this.#events,
@@ -164,6 +169,7 @@ export class ServiceJudge {
     judge.rollouts.restore(state.rollouts);
     judge.#knowledge = Knowledge.restore(state.knowledge);
     judge.#referee.restore(state.referee);
+    judge.#past.restore(state.past);
     for (const [start, saved] of state.blocks) judge.#blocks.set(start, new Block().restore(saved));
     judge.#minute.restore(state.minute);
     judge.#events = [...state.events];
@@ -249,11 +255,13 @@ export class ServiceJudge {
     this.rollouts.chooseBaseline(end, this.#firstSlot as number);
     this.rollouts.detect(block, start);
     this.#turnTo(this.rollouts.baseline);
+    this.#past.add(block, start, this.cohorts);
     const isMinuteOver = Math.floor(end / MINUTE) > Math.floor(start / MINUTE);
     for (const rollout of this.rollouts.underWay.values()) {
       rollout.play(this.#play(rollout, block, start, end));
       if (isMinuteOver) rollout.playMinute(this.#play(rollout, this.#minute, end - MINUTE, end));
     }
+    if (isMinuteOver) this.#past.closeMinute(this.rollouts, end);
     const decisions = this.#referee.decide(this.rollouts, this.cohorts, end);
     this.#learn(block, isMinuteOver);
     this.#end(end);

@@ -90,12 +90,12 @@ export class StateKeeper {
     return JSON.stringify(saved);
   }
 
-  #restore<T>(key: string, restore: (state: T, isSameConfig: boolean) => void): void {
+  #restore(key: string, restore: (state: never, isSameConfig: boolean) => void): void {
     const { storage, logger } = this.#context;
     const text = storage.get(key);
     if (text === undefined) return;
     try {
-      const { form, digest, state } = JSON.parse(text) as Saved<T>;
+      const { form, digest, state } = JSON.parse(text) as Saved<never>;
       if (form !== FORM) throw new Error(`its form is ${form}, this version reads ${FORM}`);
       restore(state, digest === this.#surroundings.digest);
     } catch (thrown) {

@@ -1,6 +1,7 @@
 import type { DecisionEvent, Evidence } from '../../proto/windback/decision.ts';
 import type { VerdictConfig } from './config.ts';
 import { customName, indicatorNames, partOf, termsOf } from './config-indicators.ts';
+import type { HistoryIndicator } from './history-minute.ts';
 import type { Comparison } from './evidence/comparison.ts';
 import type { Rollout } from './rollout.ts';
 
@@ -13,6 +14,8 @@ export interface Weighed {
   readonly progress: number;
   /** Whether it decides a rollback: beyond the bar, gating, and past every guard. */
   readonly fired: boolean;
+  /** Whether it was held against the past, for want of another baseline. */
+  readonly isHistorical: boolean;
   /** What a person wants to know of it; made when somebody asks. */
   evidence(): Evidence;
   guards(): readonly Guard[];
@@ -33,10 +36,12 @@ export function weigh(rollout: Rollout, config: VerdictConfig): Weighed[] {
   for (const name of indicatorNames(config.indicators)) {
     const { enabled, gating } = termsOf(config.indicators, name);
     if (!enabled) continue;
-    const logBar = -Math.log(config.false_rollback_rate * partOf(config.indicators, name));
+    const logBar = logBarOf(name, config);
     const weighed =
       name === 'silence' ? silence(rollout, logBar, gating) : compared(rollout, name, logBar, gating, config);
-    if (weighed !== undefined) all.push(weighed);
+    const past = historical(rollout, name, logBar, gating, config);
+    const stronger = past !== undefined && past.progress > (weighed?.progress ?? 0) ? past : (weighed ?? past);
+    if (stronger !== undefined) all.push(stronger);
   }
   return all;
 }
@@ -64,7 +69,7 @@ function compared(
     interval: comparison.interval.bounds,
     fired,
   });
-  return { indicator: name, progress: Math.max(0, logE / logBar), fired, evidence, guards };
+  return { indicator: name, progress: Math.max(0, logE / logBar), fired, isHistorical: false, evidence, guards };
 }
 
 function silence(rollout: Rollout, logBar: number, isGating: boolean): Weighed | undefined {
@@ -86,7 +91,48 @@ function silence(rollout: Rollout, logBar: number, isGating: boolean): Weighed |
     fired,
   });
   const guards = () => [several(blocks)];
-  return { indicator: 'silence', progress: Math.max(0, logE / logBar), fired, evidence, guards };
+  return { indicator: 'silence', progress: Math.max(0, logE / logBar), fired, isHistorical: false, evidence, guards };
+}
+
+/** The past has a bar of its own, higher by a factor; both together spend what the indicator may spend. */
+function logBarOf(name: string, config: VerdictConfig): number {
+  const { enabled, factor } = config.history;
+  const both = enabled ? 1 + 1 / factor : 1;
+  return Math.log(both / (config.false_rollback_rate * partOf(config.indicators, name)));
+}
+
+function historical(
+  rollout: Rollout,
+  name: string,
+  concurrentLogBar: number,
+  isGating: boolean,
+  { history }: VerdictConfig,
+): Weighed | undefined {
+  const bets = rollout.historical.get((name === 'silence' ? 'traffic' : name) as HistoryIndicator);
+  if (bets === undefined || bets.minutes === 0) return undefined;
+  const { logE } = bets;
+  const logBar = concurrentLogBar + Math.log(history.factor);
+  const fired = isGating && bets.fires(Math.exp(concurrentLogBar));
+  const evidence = (): Evidence => ({
+    indicator: name,
+    ...figures(logE, logBar),
+    blocks: bets.minutes,
+    candidate: { bad: bets.bad, all: bets.minutes },
+    baseline: { bad: 0, all: bets.historyMinutes },
+    relative_risk: bets.expected > 0 ? bets.seen / bets.expected : null,
+    interval: null,
+    fired,
+  });
+  const guards = (): Guard[] => [several(bets.minutes), enoughMinutes(bets.minutes, history.min_minutes)];
+  return { indicator: name, progress: Math.max(0, logE / logBar), fired, isHistorical: true, evidence, guards };
+}
+
+function enoughMinutes(minutes: number, wanted: number): Guard {
+  return {
+    guard: 'minutes_against_the_past',
+    passed: minutes >= wanted,
+    detail: `${minutes} minutes were held against the past, in which other services were as ever; ${wanted} are needed`,
+  };
 }
 
 function figures(logE: number, logBar: number): Pick<Evidence, 'e' | 'bar' | 'progress'> {

@@ -72,7 +72,7 @@ export class Bets {
     this.#risk = risk;
     this.#tail = tail;
     const deal = tail === undefined ? DEAL : DEAL_ORDERED;
-    const each = (part: number, among: number) => new Array<number>(among).fill(Math.log(part / among));
+    const each = (part: number, among: number) => Array.from({ length: among }, () => Math.log(part / among));
     this.#logs = Float64Array.from([
       ...each(deal.share, WORSE.length),
       ...each(deal.rate, RATE_STAKES.length),

@@ -82,7 +82,7 @@ export function total(values: readonly number[]): number {
 }
 
 function zeros(size: number): number[] {
-  return new Array<number>(size).fill(0);
+  return Array.from({ length: size }, () => 0);
 }
 
 function addInto(sum: number[], values: readonly number[]): void {

@@ -1,0 +1,126 @@
+import type { Block, VersionBlock } from './block.ts';
+import type { Board } from './board.ts';
+import type { Cohort } from './cohort.ts';
+import type { VerdictConfig } from './config.ts';
+import { HistoricalBets } from './history-bets.ts';
+import { HISTORY_INDICATORS, MinuteSum, type OperationMinute } from './history-minute.ts';
+import { type Comparison, History } from './history.ts';
+import type { ServiceIdentity } from './identity.ts';
+import { floorMsOf, type Rollout } from './rollout.ts';
+import type { Rollouts } from './rollouts.ts';
+
+/** What a `Past` keeps. */
+export interface PastState {
+  readonly history: unknown;
+  readonly sums: readonly (readonly [string, unknown])[];
+}
+
+/**
+ * What a service's baselines did, minute by minute, and candidates that have no other baseline, judged by it: after a
+ * recreate, or a switch from blue to green, nobody is left to be compared with.
+ */
+export class Past {
+  readonly #identity: ServiceIdentity;
+  readonly #config: VerdictConfig;
+  readonly #board: Board;
+  #history: History;
+  /** The present minute, by version. */
+  readonly #sums = new Map<string, MinuteSum>();
+
+  constructor(identity: ServiceIdentity, config: VerdictConfig, board: Board) {
+    this.#identity = identity;
+    this.#config = config;
+    this.#board = board;
+    this.#history = new History(config.history.max_operations);
+  }
+
+  /** Takes in a block of a service in which rollouts can be. */
+  add(block: Block, start: number, cohorts: ReadonlyMap<string, Cohort>): void {
+    if (!this.#config.history.enabled) return;
+    const minute = Math.floor(start / 60);
+    const requests = [...block.versions].map(([version, one]) => one.total(kindOf(cohorts.get(version))).all);
+    const all = requests.reduce((sum, count) => sum + count, block.unknown);
+    for (const [version, one] of block.versions) {
+      const cohort = cohorts.get(version);
+      if (cohort === undefined) continue;
+      const sum = this.#sums.get(version) ?? new MinuteSum(minute);
+      sum.add(operationsOf(one, cohort, start, this.#config.warm_up / 1000), one.total('log'), 0);
+      this.#sums.set(version, sum);
+    }
+    for (const sum of this.#sums.values()) sum.requests += all;
+  }
+
+  /** The minute that ended before slot `end` is over: learns from the baseline, and judges candidates without one. */
+  closeMinute(rollouts: Rollouts, end: number): void {
+    if (!this.#config.history.enabled || rollouts.baseline === undefined) {
+      this.#sums.clear();
+      return;
+    }
+    const minute = Math.floor((end - 1) / 60);
+    const baseline = this.#sums.get(rollouts.baseline);
+    if (baseline !== undefined || rollouts.underWay.size === 0) {
+      const compared = this.#history.learn(baseline ?? new MinuteSum(minute));
+      if (compared !== undefined) this.#post(compared, minute);
+    } else {
+      for (const rollout of rollouts.underWay.values()) this.#judge(rollout, minute);
+    }
+    this.#sums.clear();
+  }
+
+  save(): PastState {
+    return {
+      history: this.#history.save(),
+      sums: [...this.#sums].map(([version, sum]) => [version, sum.save()] as const),
+    };
+  }
+
+  restore({ history, sums }: PastState): void {
+    this.#history = History.restore(history, this.#config.history.max_operations);
+    for (const [version, saved] of sums) this.#sums.set(version, MinuteSum.restore(saved));
+  }
+
+  #judge(rollout: Rollout, minute: number): void {
+    const sum = this.#sums.get(rollout.identity.candidate);
+    if (sum === undefined) return;
+    const comparison = this.#history.compare(sum);
+    for (const name of HISTORY_INDICATORS) {
+      let bets = rollout.historical.get(name);
+      if (bets === undefined) {
+        bets = HistoricalBets.against(this.#history, name, this.#config.history, floorMsOf(name, this.#config));
+        if (bets === undefined) continue;
+        rollout.historical.set(name, bets);
+      }
+      bets.play(minute, comparison.get(name), this.#board.elsewhere(this.#identity.key, minute, name));
+    }
+  }
+
+  #post(comparison: Comparison, minute: number): void {
+    const high = HISTORY_INDICATORS.filter((name) => comparison.get(name)?.high === true);
+    this.#board.postMinute(this.#identity.key, minute, high);
+  }
+}
+
+function kindOf(cohort: Cohort | undefined): Cohort['requestKind'] {
+  return cohort?.requestKind ?? 'span';
+}
+
+/** Operations of a version, with the latencies of instances that have warmed up. */
+function operationsOf(
+  block: VersionBlock,
+  cohort: Cohort,
+  start: number,
+  warmUpSlots: number,
+): Map<string, OperationMinute> {
+  const sums = new Map<string, { all: number; bad: number; bins: Map<number, number> }>();
+  for (const [instance, one] of block.instances) {
+    const isWarm = cohort.isWarm(instance, start, warmUpSlots);
+    for (const [operation, { all, bad, bins }] of one.cells(cohort.requestKind)) {
+      const sum = sums.get(operation) ?? { all: 0, bad: 0, bins: new Map<number, number>() };
+      sum.all += all;
+      sum.bad += bad;
+      if (isWarm) for (const [bin, count] of bins) sum.bins.set(bin, (sum.bins.get(bin) ?? 0) + count);
+      sums.set(operation, sum);
+    }
+  }
+  return sums;
+}
