@@ -68,6 +68,20 @@ describe('the calls of a request', () => {
     expect(joined(await folding.series())).toEqual([]);
   });
 
+  it('are found again among thousands that wait, each with its sender', async () => {
+    const folding = new Folding();
+    const resources = Array.from({ length: 400 }, (_, i) => ({ ...RESOURCE, 'service.instance.id': `pod-${i}` }));
+    const send = (items: (own: number) => SpanSpec) =>
+      folding.consume(traces(...resources.map((resource) => ({ resource, items: [10, 20, 30, 40].map(items) }))));
+    await send((own) => call(own + 1, own, `callee ${own}`));
+    await send((own) => call(own + 2, own, `callee ${own}`));
+    await send((own) => request(own));
+    const found = (await folding.series()).filter(({ kind }) => kind === 'calls');
+    expect(found).toHaveLength(1600);
+    expect(found.filter(({ all, bins }) => all === 1 && bins.bin[0] === 2)).toHaveLength(1600);
+    expect(await pending(folding)).toBe(0);
+  });
+
   it('are not counted without a version', async () => {
     const folding = new Folding();
     await folding.consume(traces({ resource: { 'service.name': 'x' }, items: [call(1, 2, 'cart'), request(2)] }));
@@ -130,6 +144,18 @@ describe('calls that cannot be joined', () => {
     await send(request(11));
     expect(joined(await folding.series())).toEqual(['calls op cart 1 0 1x1']);
     expect(await dropped(folding, 'expired')).toBe(2);
+  });
+
+  it('wait anew with each further call, and are not the oldest then', async () => {
+    const folding = new Folding({ max_pending_calls: 2 });
+    const send = (...items: SpanSpec[]) => folding.consume(traces({ resource: RESOURCE, items }));
+    await send(call(1, 10, 'cart'), call(2, 11, 'cart'));
+    await folding.clock.advanceTo((NOW + 50) * 1000);
+    await send(call(3, 10, 'cart'), call(4, 12, 'cart'));
+    await folding.clock.advanceTo((NOW + 100) * 1000);
+    await send(request(10), request(11), request(12));
+    expect(joined(await folding.series())).toEqual(['calls op cart 2 0 1x1 2x1']);
+    expect([await dropped(folding, 'table_full'), await dropped(folding, 'expired')]).toEqual([1, 0]);
   });
 
   it('are the oldest when there are more than max_pending_calls', async () => {
@@ -255,11 +281,13 @@ describe('whom a service calls', () => {
       await folding.consume(answer('payment', own));
       await folding.consume(traces({ resource: RESOURCE, items: [caller(own, address)[0] as SpanSpec] }));
     }
-    const both = ['10.0.0.7', '10.0.0.8'].map((address, i) =>
-      span(CLIENT, 100 + i, 200, { attributes: { 'server.address': address } }),
-    );
-    await folding.consume(traces({ resource: RESOURCE, items: [...both, request(200)] }));
-    expect(joined(await folding.series())).toEqual(['calls op payment 1 0 2x1']);
+    const ask = (own: number, address: string, status: number) =>
+      span(CLIENT, own, 200, { attributes: { 'server.address': address }, status });
+    for (const failing of ['10.0.0.7', '10.0.0.8']) {
+      const both = ['10.0.0.7', '10.0.0.8'].map((address, i) => ask(100 + i, address, address === failing ? 2 : 0));
+      await folding.consume(traces({ resource: RESOURCE, items: [...both, request(200, { status: 2 })] }));
+    }
+    expect(joined(await folding.series())).toEqual(['calls op payment 2 0 2x2', 'origin op payment 2 2']);
   });
 
   it('is not whoever reads the message from the queue', async () => {
