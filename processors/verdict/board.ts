@@ -16,6 +16,16 @@ export interface Posted {
   readonly origins: ReadonlyMap<string, number>;
 }
 
+/** What a `Board` keeps. */
+export interface BoardState {
+  readonly services: readonly (readonly [ServiceIdentity, readonly SavedPost[]])[];
+  readonly minutes: readonly (readonly [number, readonly (readonly [string, readonly string[]])[]])[];
+}
+interface SavedPost extends Omit<Posted, 'origins' | 'suspectSince'> {
+  readonly suspectSince?: number | undefined;
+  readonly origins: readonly (readonly [string, number])[];
+}
+
 /** An error is another's if at least this part of the failed requests had a failed call to it. */
 const MOST = 0.5;
 /** Rollouts that began further apart than this have nothing to do with one another, slots. */
@@ -82,6 +92,26 @@ export class Board {
   /** The share of the other services whose baseline was unusually bad in this minute or the one before, the larger. */
   elsewhere(key: string, minute: number, indicator: string): number {
     return Math.max(...[minute - 1, minute].map((at) => this.#shareOf(key, at, indicator)));
+  }
+
+  save(): BoardState {
+    return {
+      services: [...this.#services.values()].map(({ identity, rollouts }) => [
+        identity,
+        rollouts.map(({ origins, ...rest }) => ({ ...rest, origins: [...origins] })),
+      ]),
+      minutes: [...this.#minutes].map(([minute, services]) => [minute, [...services]]),
+    };
+  }
+
+  restore({ services, minutes }: BoardState): void {
+    for (const [identity, rollouts] of services) {
+      this.post(
+        identity,
+        rollouts.map(({ origins, suspectSince, ...rest }) => ({ ...rest, suspectSince, origins: new Map(origins) })),
+      );
+    }
+    for (const [minute, high] of minutes) this.#minutes.set(minute, new Map(high));
   }
 
   #shareOf(key: string, minute: number, indicator: string): number {

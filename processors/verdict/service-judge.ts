@@ -78,6 +78,8 @@ export class ServiceJudge {
   /** First slot ever seen; the next block to judge begins with `#nextSlot`. */
   #firstSlot: number | undefined;
   #nextSlot = Number.POSITIVE_INFINITY;
+  /** The watermark as of the last look at the clock. */
+  #reached = Number.NEGATIVE_INFINITY;
 
   constructor(identity: ServiceIdentity, surroundings: Surroundings) {
     const { config } = surroundings;
@@ -120,11 +122,25 @@ export class ServiceJudge {
 
   /** Judges every block that the watermark has passed. */
   advance(nowMs: number): DecisionEvent[] {
-    if (this.#firstSlot === undefined) return [];
-    const watermark = this.#watermark.advance(nowMs);
     const decisions: DecisionEvent[] = [];
-    while (this.#nextSlot + this.#blockSlots <= watermark) decisions.push(...this.#judge(this.#nextSlot));
+    this.reach(nowMs);
+    while (this.isDue) decisions.push(...this.judgeNext());
     return decisions;
+  }
+
+  /** Moves the watermark on. */
+  reach(nowMs: number): void {
+    if (this.#firstSlot !== undefined) this.#reached = this.#watermark.advance(nowMs);
+  }
+
+  /** Whether the watermark has passed the next block. */
+  get isDue(): boolean {
+    return this.#nextSlot + this.#blockSlots <= this.#reached;
+  }
+
+  /** Judges the next block, which must be due. */
+  judgeNext(): DecisionEvent[] {
+    return this.#judge(this.#nextSlot);
   }
 
   /** Takes back what others were told: nobody will, once this judge is gone. */

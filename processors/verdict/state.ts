@@ -1,5 +1,6 @@
 import type { Context } from '../../pipeline/component.ts';
 import { asPipelineError } from '../../pipeline/errors.ts';
+import type { BoardState } from './board.ts';
 import type { DecisionLog, DecisionLogState } from './decision-log.ts';
 import { type JudgeState, ServiceJudge, type Surroundings } from './service-judge.ts';
 
@@ -8,6 +9,7 @@ const FORM = 1;
 const SERVICE = 'service/';
 const DECISIONS = 'decisions';
 const OVERRIDES = 'overrides';
+const BOARD = 'board';
 
 interface Saved<T> {
   readonly form: number;
@@ -51,6 +53,7 @@ export class StateKeeper {
         this.#restore(key, (state: JudgeState, isSame) => this.#restoreService(state, isSame));
     }
     this.#restore(DECISIONS, (state: DecisionLogState) => this.#decisions.restore(state));
+    this.#restore(BOARD, (state: BoardState, isSame) => isSame && this.#surroundings.board.restore(state));
     this.#restore(OVERRIDES, (state: string) => this.#surroundings.overrides.restore(state));
   }
 
@@ -65,6 +68,7 @@ export class StateKeeper {
       const service = this.#services.get(key);
       entries.set(SERVICE + key, service === undefined ? null : this.#written(service.save()));
     }
+    entries.set(BOARD, this.#written(this.#surroundings.board.save()));
     entries.set(DECISIONS, this.#written(this.#decisions.save()));
     if (this.#put(entries)) this.#touched.clear();
   }

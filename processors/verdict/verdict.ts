@@ -97,21 +97,39 @@ export class VerdictProcessor implements Component, Consumer {
 
   async #tick(): Promise<void> {
     const nowMs = this.#context.clock.now();
-    const decisions: DecisionEvent[] = [];
     // In the order of keys: what services learn of one another must not depend on who was heard of first.
-    for (const key of [...this.#services.keys()].sort()) {
-      const service = this.#services.get(key) as ServiceJudge;
-      decisions.push(...service.advance(nowMs));
-      if (!service.isForgotten(nowMs)) continue;
-      service.forget();
-      this.#services.delete(key);
-      this.#state.touch(key);
-    }
+    const services = [...this.#services.values()].sort((a, b) => compare(a.identity.key, b.identity.key));
+    for (const service of services) service.reach(nowMs);
+    const decisions = this.#judge(services);
+    for (const service of services) if (service.isForgotten(nowMs)) this.#forget(service);
     // Each service's own decisions stay in their order.
     decisions.sort((a, b) => compare(a.time, b.time) || compare(a.subject, b.subject));
     await this.#emit(decisions);
     this.#state.saveIfDue(nowMs);
     this.#report();
+  }
+
+  /** All services side by side: what they know of one another is then of one time, live as well as in a backlog. */
+  #judge(services: readonly ServiceJudge[]): DecisionEvent[] {
+    const decisions: DecisionEvent[] = [];
+    for (let due = services.filter(isDue); due.length > 0; due = due.filter(isDue)) {
+      const first = due.reduce(
+        (least, { judgedUntil }) => Math.min(least, judgedUntil as number),
+        Number.POSITIVE_INFINITY,
+      );
+      for (const service of due) {
+        if (service.judgedUntil !== first) continue;
+        decisions.push(...service.judgeNext());
+        this.#state.touch(service.identity.key);
+      }
+    }
+    return decisions;
+  }
+
+  #forget(service: ServiceJudge): void {
+    service.forget();
+    this.#services.delete(service.identity.key);
+    this.#state.touch(service.identity.key);
   }
 
   async #emit(decisions: readonly DecisionEvent[]): Promise<void> {
@@ -187,6 +205,10 @@ export class VerdictProcessor implements Component, Consumer {
     };
     registerRoutes(routes, view, this.#overrides, { now: () => clock.now(), changed });
   }
+}
+
+function isDue(service: ServiceJudge): boolean {
+  return service.isDue;
 }
 
 function compare(a: string, b: string): number {
