@@ -31,7 +31,7 @@ const port = await freePort();
 const table: ComponentTable = { ...components, exporters: [forget] };
 const yaml = `
 receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:${port}"}}}}
-processors: {deployment: {}, health: {}}
+processors: {deployment: {}, health: {drop_duplicates: false}}
 exporters: {forget: {}}
 service:
   telemetry: {logs: {level: error}}

@@ -136,7 +136,10 @@ function slotOf(low: number, high: number): number {
   return (hash ^ (hash >>> 15)) & (SIGHTINGS - 1);
 }
 
-/** `payment.shop.svc.cluster.local:50051` is `payment`; addresses of IP and paths of sockets stay, without the port. */
+/**
+ * `payment.shop.svc.cluster.local:50051` is `payment`, as is any name inside a cluster; names of the public internet,
+ * addresses of IP and paths of sockets stay, without the port: `api.stripe.com` and `api.github.com` are two.
+ */
 export function hostOf(address: string): string {
   // A gRPC target may have its scheme and authority in front: dns:///payment:50051
   const target = address.replace(/^[a-z][a-z0-9+.-]*:\/\/(?:[^/]*\/)?(?=.)/i, '');
@@ -145,6 +148,12 @@ export function hostOf(address: string): string {
   if (target.startsWith('/') || target.split(':').length > 2) return target;
   const host = target.replace(/:.*$/, '');
   if (/^\d+(\.\d+){3}$/.test(host)) return host;
-  const [label = ''] = host.toLowerCase().split('.');
-  return label === '' ? address : label;
+  const name = host.toLowerCase();
+  const [label = ''] = name.split('.');
+  if (label === '') return address;
+  return INSIDE.test(name) ? label : name;
 }
+
+/** One label, `service.namespace`, or a name that only a cluster or a private network resolves. */
+const INSIDE =
+  /^[^.]+$|^[^.]+\.(?!(?:com|net|org|io|dev|app|co|eu|cloud|ai)$)[^.]+$|\.svc$|\.svc\.|\.(local|internal|cluster|consul|lan)$/u;

@@ -45,13 +45,24 @@ export function foldSpans(batch: TelemetryBatch, into: Accumulator, policy: Fold
     const end = endSeconds[i] as number;
     const slot = slotOf(end, nowSeconds, maxSkewSeconds);
     const duration = durationNs[i] as number;
-    if (current === undefined) tally.unknownVersion++;
-    else if (slot === NO_SLOT) tally.absurdTime++;
+    if (current === undefined) {
+      tally.unknownVersion++;
+      if (slot !== NO_SLOT) countUnknown(into.resource(tags[currentResource] as Tag), slot);
+    } else if (slot === NO_SLOT) tally.absurdTime++;
     else if (duration < 0 || duration > LONGEST_NS) tally.absurdDuration++;
     else foldSpan(batch, columns, i, slot, current, policy, tally);
     if (slot !== NO_SLOT && isSkewed(end, nowSeconds, maxSkewSeconds)) tally.skewed++;
   }
 }
+
+/** Requests of nobody knows which version are not judged, but they can be what a silent version seems to miss. */
+function countUnknown(resource: ResourceSeries, slot: number): void {
+  const series = resource.series(slot, OTHER_OPERATION, SPAN);
+  if (series !== undefined) series.all++;
+}
+
+/** The operation that everything is part of. */
+const OTHER_OPERATION = 0;
 
 function foldSpan(
   batch: TelemetryBatch,

@@ -133,9 +133,10 @@ describe('what is a request', () => {
     expect(found.map(({ operation }) => operation)).toEqual(['GET /x', 'GET/ x', 'G ET/x']);
   });
 
-  it('is not counted without a version', async () => {
+  it('is only counted, as nobody knows whose, without a version', async () => {
     const folding = await fold(traces({ resource: { 'service.name': 'x' }, items: [{ end: NOW }, { end: NOW }] }));
-    expect(await folding.series()).toEqual([]);
+    const nothing = { bad: 0, bins: { bin: [], count: [] }, exemplars: [] };
+    expect(await folding.series()).toMatchObject([{ version: 'unknown', operation: 'other', all: 2, ...nothing }]);
     expect(await folding.ignored('traces', 'unknown_version')).toBe(2);
   });
 
