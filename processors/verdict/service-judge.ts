@@ -242,7 +242,7 @@ export class ServiceJudge {
     if (this.#firstSlot === undefined) {
       this.#firstSlot = slot;
       this.#nextSlot = start;
-    } else if (start < this.#nextSlot && this.#nextSlot <= this.#firstSlot) {
+    } else if (slot < this.#firstSlot && this.#nextSlot <= this.#firstSlot) {
       // Nothing has been judged yet: earlier data only moves the beginning.
       this.#firstSlot = slot;
       this.#nextSlot = start;
