@@ -227,7 +227,7 @@ export class Rollout {
     if (comparison === undefined) return;
     const readings = read();
     if (readings.strata.length === 0) return;
-    comparison.play(readings);
+    comparison.take(readings);
     if (name === 'errors' || name === 'log_errors') return;
     const size = readings.strata.length;
     const candidate = sumOf(readings.candidate, size);
@@ -264,9 +264,8 @@ export class Rollout {
   }
 
   #remember(candidate: VersionBlock, baseline: VersionBlock, knowledge: Knowledge): void {
-    for (const instance of candidate.instances.values()) {
-      for (const [name, count] of knowledge.signatures.fresh(instance)) addTo(this.signatures, name, count);
-    }
+    const fresh = [...candidate.instances.values()].flatMap((instance) => [...knowledge.signatures.fresh(instance)]);
+    addAll(this.signatures, fresh);
     countOrigins(candidate, this.origins.candidate);
     countOrigins(baseline, this.origins.baseline);
   }
@@ -332,14 +331,19 @@ function requestsOf(block: VersionBlock, cohort: Cohort | undefined): number {
 }
 
 function countOrigins(version: VersionBlock, into: Map<string, number>): void {
-  for (const instance of version.instances.values()) {
-    for (const [key, { bad }] of instance.cells('origin')) addTo(into, cellNames(key)[1], bad);
-  }
+  const cells = [...version.instances.values()].flatMap((instance) => [...instance.cells('origin')]);
+  addAll(
+    into,
+    cells.map(([key, { bad }]) => [cellNames(key)[1], bad] as const),
+  );
 }
 
-function addTo(counts: Map<string, number>, name: string, count: number): void {
-  const known = counts.get(name);
-  if (known !== undefined || counts.size < MAX_NAMED) counts.set(name, (known ?? 0) + count);
+/** In the order of names: which ones still fit must not depend on which came first. */
+function addAll(counts: Map<string, number>, added: readonly (readonly [name: string, count: number])[]): void {
+  for (const [name, count] of added.toSorted(([a], [b]) => (a < b ? -1 : Number(a > b)))) {
+    const known = counts.get(name);
+    if (known !== undefined || counts.size < MAX_NAMED) counts.set(name, (known ?? 0) + count);
+  }
 }
 
 function emptyTotals(): Totals {
