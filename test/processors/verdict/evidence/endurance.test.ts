@@ -8,7 +8,8 @@ function walked(steps: readonly number[], endurance = new Endurance(3)): Enduran
   for (const step of steps) endurance.see((logE += step));
   return endurance;
 }
-const quiet = (blocks: number) => new Array<number>(blocks).fill(0);
+const repeated = (blocks: number, step: number) => Array.from({ length: blocks }, () => step);
+const quiet = (blocks: number) => repeated(blocks, 0);
 
 describe('endurance', () => {
   it('leaves nothing of what came in one incident, not then and not later', () => {
@@ -23,15 +24,16 @@ describe('endurance', () => {
   });
 
   it('leaves what lasts: of steady evidence all but an incident of the last minutes', () => {
-    expect(walked(quiet(9).fill(1)).left).toBe(5);
-    expect(walked([...quiet(40), ...quiet(9).fill(1)]).left, 'however late it begins').toBe(5);
+    expect(walked(repeated(9, 1)).left).toBe(5);
+    expect(walked([...quiet(40), ...repeated(9, 1)]).left, 'however late it begins').toBe(5);
   });
 
   it('never leaves more than there is, nor more than the last minutes and all without the best stretch', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -20, max: 20 }), { minLength: 1, maxLength: 60 }), (steps) => {
         const { left } = walked(steps);
-        const walk = steps.reduce<number[]>((sums, step) => [...sums, (sums.at(-1) as number) + step], [0]);
+        const walk = [0];
+        for (const step of steps) walk.push((walk.at(-1) as number) + step);
         const end = walk.at(-1) as number;
         const gain = (from: number) =>
           Math.max(
