@@ -2,8 +2,9 @@
  * Evidence by betting. In a block, bad events happened; the hypothesis is that the candidate is at most `risk` times as
  * bad as the baseline. Gamblers bet against it with stakes fixed before the block; the mean of their capitals is a
  * non-negative supermartingale under the hypothesis, so by Ville's inequality it ever exceeds 1/a with probability at
- * most a, however often one looks. Nothing is assumed of what happens inside a block: bursts, incidents that hit both
- * versions and levels that swing all cancel.
+ * most a, however often one looks. Bursts inside a block, incidents that hit both versions and levels that swing all
+ * cancel, as long as the bad events of both versions come in bursts of one size: share gamblers take a version whose
+ * events come one by one for worse than one whose events, as many, come all at once.
  *
  * Three kinds of gamblers, since each is quick where the others are slow:
  * - share: on the candidate's share of the bad events, given how many there were. Quick for a small canary.
@@ -26,13 +27,6 @@ const ORDER_STAKES = [0.3, 0.6, 0.9];
 const DEAL = { share: 0.8, rate: 0.2, order: 0 };
 const DEAL_ORDERED = { share: 0.4, rate: 0.2, order: 0.4 };
 
-/**
- * Where almost everything goes wrong and a block holds a handful of requests, the share of the bad events that is the
- * candidate's is more than its part of the level by the mere arithmetic of ratios; share gamblers then stay away.
- */
-const FEW = 5;
-const HIGH_RATE = 0.2;
-
 /** The candidate's expected share of the bad events if it is `risk` times as bad, each stratum by its own counts. */
 export function shareAt(strata: Strata, risk: number): number {
   const { candidateAll, candidateBad, baselineAll, baselineBad } = strata;
@@ -47,12 +41,36 @@ export function shareAt(strata: Strata, risk: number): number {
   return expected / bad;
 }
 
+/**
+ * How much more than its expected share the candidate has on average, at most, where bad events are not rare: no more
+ * can go wrong than there is, which evens out the counts, and the share of few events leans to the side that is worse.
+ * With independent events that is at most this times p (1 - p) (risk - 1) / (c + b - 1), and half of what is left to 1:
+ * enumerated for all levels, up to 11 times as bad; the tests do it again.
+ */
+const LEANING = 1.15;
+
+/** The share of the bad events that the hypothesis allows the candidate on average. */
+export function allowedShare(strata: Strata, risk: number): number {
+  const { candidateAll, candidateBad, baselineAll, baselineBad } = strata;
+  let allowed = 0;
+  let bad = 0;
+  for (let i = 0; i < candidateAll.length; i++) {
+    const c = candidateAll[i] as number;
+    const b = baselineAll[i] as number;
+    const both = (candidateBad[i] as number) + (baselineBad[i] as number);
+    const share = (c * risk) / (c * risk + b);
+    const leaning = (LEANING * share * (1 - share) * Math.max(0, risk - 1)) / (c + b - 1);
+    allowed += both * (share + Math.min((1 - share) / 2, leaning));
+    bad += both;
+  }
+  return allowed / bad;
+}
+
 /** What `Bets` keeps. */
 export interface BetsState {
   readonly logs: readonly number[];
   readonly logE: number;
   readonly blocks: number;
-  readonly baseline: readonly [bad: number, all: number];
 }
 
 /** An e-process against "the candidate is at most `risk` times as bad". */
@@ -64,8 +82,6 @@ export class Bets {
   readonly #logs: Float64Array;
   /** Blocks that had something to say. */
   blocks = 0;
-  #baselineBad = 0;
-  #baselineAll = 0;
   #logE = 0;
 
   constructor(risk: number, tail?: number) {
@@ -86,11 +102,9 @@ export class Bets {
     const bad = total(strata.candidateBad) + total(strata.baselineBad);
     const hasOrder = this.#tail !== undefined && this.#playOrder(strata, this.#tail);
     if (bad > 0) {
-      if (this.#mayShare(strata)) this.#playShare(strata, bad);
+      this.#playShare(strata, bad);
       this.#playRate(strata);
     }
-    this.#baselineBad += total(strata.baselineBad);
-    this.#baselineAll += total(strata.baselineAll);
     const hasSpoken = bad > 0 || hasOrder;
     if (!hasSpoken) return false;
     this.blocks++;
@@ -118,33 +132,22 @@ export class Bets {
   }
 
   save(): BetsState {
-    return {
-      logs: [...this.#logs],
-      logE: this.#logE,
-      blocks: this.blocks,
-      baseline: [this.#baselineBad, this.#baselineAll],
-    };
+    return { logs: [...this.#logs], logE: this.#logE, blocks: this.blocks };
   }
 
-  restore({ logs, logE, blocks, baseline }: BetsState): void {
+  restore({ logs, logE, blocks }: BetsState): void {
     this.#logs.set(logs);
     this.#logE = logE;
     this.blocks = blocks;
-    [this.#baselineBad, this.#baselineAll] = baseline;
-  }
-
-  /** Decided by the past and by how many requests there were, not by how they ended: that is what keeps the bet fair. */
-  #mayShare({ candidateAll, baselineAll }: Strata): boolean {
-    if (total(candidateAll) >= FEW && total(baselineAll) >= FEW) return true;
-    return this.#baselineAll === 0 || this.#baselineBad / this.#baselineAll <= HIGH_RATE;
   }
 
   #playShare(strata: Strata, bad: number): void {
-    const expected = shareAt(strata, this.#risk);
+    const expected = allowedShare(strata, this.#risk);
     const surprise = total(strata.candidateBad) / bad - expected;
     const variance = expected * (1 - expected);
     for (let i = 0; i < WORSE.length; i++) {
-      const stake = (shareAt(strata, this.#risk * (WORSE[i] as number)) - expected) / variance;
+      const believed = shareAt(strata, this.#risk * (WORSE[i] as number));
+      const stake = Math.max(0, believed - expected) / variance;
       this.#logs[i] = (this.#logs[i] as number) + Math.log1p(stake * surprise);
     }
   }

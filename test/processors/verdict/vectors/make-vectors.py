@@ -53,7 +53,10 @@ def bets():
         def share(times):
             return candidate_all * times / (candidate_all * times + baseline_all)
 
+        # What the hypothesis allows: see `allowedShare` in evidence/bets.ts.
         p0 = share(risk)
+        leaning = 1.15 * p0 * (1 - p0) * (risk - 1) / (candidate_all + baseline_all - 1)
+        p0 += min((1 - p0) / 2, leaning)
         shares = [k / (k + l) for k, l in played]
         # A difference d in [-risk, 1] of mean 0 or less, moved into [0, 1].
         differences = [k / candidate_all - risk * l / baseline_all for k, l in played]
