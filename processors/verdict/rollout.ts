@@ -128,7 +128,10 @@ export class Rollout {
     const baseline = block.versions.get(this.identity.baseline);
     this.#total(candidate, baseline, cohorts);
     this.#playSilence(play, candidate);
-    if (candidate === undefined || baseline === undefined) return;
+    if (candidate === undefined || baseline === undefined) {
+      this.#playAlone(candidate ?? baseline, play);
+      return;
+    }
     this.comparedAt = start;
     this.#remember(candidate, baseline, play.knowledge);
     const view = viewOf(candidate, baseline, cohorts, 'span');
@@ -140,6 +143,17 @@ export class Rollout {
     for (const name of Object.keys(this.#config.indicators.custom)) {
       this.#compare(`custom.${name}`, () => readCustom(view, name), play);
     }
+  }
+
+  /** One version alone says nothing, but with little traffic its requests count until the other has some again. */
+  #playAlone(version: VersionBlock | undefined, play: Play): void {
+    const { candidate, baseline } = play.cohorts;
+    const isBySpans = candidate.sendsSpans && baseline.sendsSpans;
+    if (version === undefined || !isBySpans || this.comparedAt === 0) return;
+    const isCandidate = play.block.versions.get(this.identity.candidate) === version;
+    const groups = (isCandidate ? candidate : baseline).groups.split(version);
+    const view: View = { candidate: isCandidate ? groups : [], baseline: isCandidate ? [] : groups, requests: 'span' };
+    this.#compare('errors', () => readErrors(view), play);
   }
 
   /** Takes a block of a minute: what is sampled, or exported, too rarely to share the short blocks. */
@@ -227,7 +241,7 @@ export class Rollout {
     if (comparison === undefined) return;
     const readings = read();
     if (readings.strata.length === 0) return;
-    comparison.take(readings);
+    comparison.take(readings, end);
     if (name === 'errors' || name === 'log_errors') return;
     const size = readings.strata.length;
     const candidate = sumOf(readings.candidate, size);
@@ -299,7 +313,8 @@ function comparisonOf(name: string, config: VerdictConfig): Comparison {
     promotionRisk: 1 + config.promotion.margin,
     budget: 1 - termsOf(config.indicators, name).objective,
     tail: isLatency ? 1 - QUANTILES[name as LatencyIndicator] : undefined,
-    incidentBlocks: Math.ceil(config.incident / 1000 / length),
+    incident: config.incident / 1000,
+    block: length,
   });
 }
 

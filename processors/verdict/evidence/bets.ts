@@ -17,14 +17,14 @@
 import { type Strata, total } from './strata.ts';
 
 /** How much worse than the hypothesis a share gambler thinks the candidate is. */
-export const WORSE = [1.4, 2, 3, 5, 10, 25];
+export const WORSE = [1.4, 2, 3, 6, 15, 60];
 /** Stakes of rate gamblers, as parts of the largest one that cannot ruin. */
 const RATE_STAKES = [0.2, 0.5, 0.9];
 /** Stakes of order gamblers, likewise. */
 const ORDER_STAKES = [0.3, 0.6, 0.9];
 
 /** How the first capital is dealt out over the kinds, with order gamblers and without. */
-const DEAL = { share: 0.8, rate: 0.2, order: 0 };
+const DEAL = { share: 0.85, rate: 0.15, order: 0 };
 const DEAL_ORDERED = { share: 0.4, rate: 0.2, order: 0.4 };
 
 /** The candidate's expected share of the bad events if it is `risk` times as bad, each stratum by its own counts. */

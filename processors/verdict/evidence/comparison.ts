@@ -3,6 +3,7 @@ import { Bets, type BetsState } from './bets.ts';
 import { Endurance, type EnduranceState } from './endurance.ts';
 import { RiskInterval } from './interval.ts';
 import { ObjectiveBets } from './objective.ts';
+import { type QuietState, QuietStretch } from './quiet.ts';
 import { against, type Counts, type Readings, type Strata, sumOf, total, without } from './strata.ts';
 
 /** How one indicator is compared. */
@@ -15,8 +16,9 @@ export interface ComparisonTerms {
   readonly budget: number;
   /** Latency: the part of requests beyond the quantile. */
   readonly tail: number | undefined;
-  /** Blocks that an incident may last without being taken for the version's. */
-  readonly incidentBlocks: number;
+  /** Slots that an incident may last without being taken for the version's, and slots of a block. */
+  readonly incident: number;
+  readonly block: number;
 }
 
 /** What is left of the evidence after a block in which the candidate was at work and nothing of it went wrong. */
@@ -31,6 +33,7 @@ export interface ComparisonState {
   readonly interval: readonly (readonly number[])[];
   readonly objective: readonly number[];
   readonly endurance: EnduranceState;
+  readonly quiet: QuietState;
   readonly breadth: readonly (readonly [number, BetsState])[];
   readonly placebos: readonly (readonly [number, BetsState, number])[];
   readonly pairs: readonly [number, number, number, number];
@@ -45,6 +48,7 @@ export class Comparison {
   readonly interval = new RiskInterval();
   readonly objective: ObjectiveBets;
   readonly endurance: Endurance;
+  readonly #quiet: QuietStretch;
   readonly candidate = { bad: 0, all: 0 };
   readonly baseline = { bad: 0, all: 0 };
   /** By operation, since the rollout began. */
@@ -59,23 +63,30 @@ export class Comparison {
     this.worse = new Bets(terms.risk, terms.tail);
     this.better = new Bets(1 / terms.promotionRisk);
     this.objective = new ObjectiveBets(terms.budget);
-    this.endurance = new Endurance(terms.incidentBlocks);
+    this.endurance = new Endurance(terms.incident, terms.block);
+    this.#quiet = new QuietStretch(Math.ceil(terms.incident / terms.block));
+  }
+
+  /** Takes in the block that ended before slot `end`; with little traffic, quiet ones are put together. */
+  take(readings: Readings, end: number): void {
+    const joined = this.#terms.tail === undefined ? this.#quiet.join(readings) : readings;
+    if (joined !== undefined) this.play(joined, end);
   }
 
   /** Plays one block. */
-  play({ strata: names, candidate, baseline, suspects }: Readings): void {
+  play({ strata: names, candidate, baseline, suspects }: Readings, end: number): void {
     const size = names.length;
     const all = sumOf(candidate, size);
     const rest = sumOf(baseline, size);
     this.#count(names, all, rest);
     this.objective.play(total(all.bad), total(all.all));
     if (isSilent(all, rest)) {
-      this.#passQuietly(all);
+      this.#passQuietly(all, end);
       return;
     }
     const strata = against(all, rest);
     this.#playBreadth(candidate, all, rest);
-    this.#playMain(strata);
+    this.#playMain(strata, end);
     this.#playPlacebos(baseline, rest, suspects);
   }
 
@@ -125,6 +136,7 @@ export class Comparison {
       interval: this.interval.save(),
       objective: this.objective.save(),
       endurance: this.endurance.save(),
+      quiet: this.#quiet.save(),
       breadth: [...this.#breadth].map(([group, bets]) => [group, bets.save()] as const),
       placebos: [...this.#placebos].map(([group, { bets, highest }]) => [group, bets.save(), highest] as const),
       pairs: [this.candidate.bad, this.candidate.all, this.baseline.bad, this.baseline.all],
@@ -140,6 +152,7 @@ export class Comparison {
     this.interval.restore(state.interval);
     this.objective.restore(state.objective);
     this.endurance.restore(state.endurance);
+    this.#quiet.restore(state.quiet);
     for (const [group, saved] of state.breadth) this.#breadth.set(group, this.#restored(saved));
     for (const [group, saved, highest] of state.placebos) {
       this.#placebos.set(group, { bets: this.#restored(saved), highest });
@@ -160,13 +173,13 @@ export class Comparison {
     return bets;
   }
 
-  #playMain(strata: Strata): void {
+  #playMain(strata: Strata, end: number): void {
     this.worse.play(strata);
     // The mirror image: the baseline as the candidate, against "at least 1 / promotionRisk times as bad".
     this.better.play(mirrored(strata));
     this.interval.play(strata);
     if (isCalm(strata)) this.worse.fade(CALM_FADE);
-    this.endurance.see(this.worse.logE);
+    this.endurance.see(this.worse.logE, end);
   }
 
   /** Before the main bets, whose state a group that is new to the rollout starts from: it weighed nothing so far. */
@@ -201,11 +214,11 @@ export class Comparison {
   }
 
   /** Nothing went wrong anywhere: nobody bets, and what the candidate was suspected of fades. */
-  #passQuietly(all: Counts): void {
+  #passQuietly(all: Counts, end: number): void {
     if (total(all.all) === 0) return;
     for (const bets of [this.worse, ...this.#breadth.values()]) bets.fade(CALM_FADE);
     for (const { bets } of this.#placebos.values()) bets.fade(CALM_FADE);
-    this.endurance.see(this.worse.logE);
+    this.endurance.see(this.worse.logE, end);
   }
 
   #weighted(): { candidate: number; baseline: number } {

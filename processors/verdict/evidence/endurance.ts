@@ -1,21 +1,22 @@
 /** What `Endurance` keeps. */
 export interface EnduranceState {
-  readonly at: number;
-  readonly recent: readonly number[];
+  readonly recent: readonly Mark[];
   readonly best: Stretch;
   readonly second: Stretch;
 }
 
-/** A gain of evidence, and the block after which it was made. */
+/** The evidence (log e-value) at a time. */
+type Mark = readonly [slot: number, logE: number];
+
+/** A gain of evidence, and the slot by which it was made. */
 interface Stretch {
   readonly gain: number;
   readonly at: number;
 }
 
 const NO_STRETCH: Stretch = { gain: 0, at: Number.MIN_SAFE_INTEGER };
-/** What lies further back than this many incidents, or blocks at least, is not recent. */
-const RECENT_INCIDENTS = 3;
-const RECENT_BLOCKS = 6;
+/** What lies further back than this many stretches is not recent. */
+const RECENT = 3;
 
 /**
  * Whether evidence would be there without incidents of hosts, which end. Either it lasts: of what the last minutes
@@ -24,43 +25,39 @@ const RECENT_BLOCKS = 6;
  */
 export class Endurance {
   readonly #length: number;
-  readonly #reach: number;
-  /** The evidence after each of the last blocks, the oldest first; `#at` blocks have been seen. */
-  #recent: number[] = [0];
-  #at = 0;
+  /** The evidence after each of the last blocks, the oldest first; before the first one there was none. */
+  #recent: Mark[] = [[Number.MIN_SAFE_INTEGER, 0]];
   #best = NO_STRETCH;
   #second = NO_STRETCH;
 
-  /** `length`: of an incident, blocks; stretches are one longer, since incidents do not begin where blocks do. */
-  constructor(length: number) {
-    this.#length = length + 1;
-    this.#reach = Math.max(RECENT_BLOCKS, RECENT_INCIDENTS * length);
+  /** `incident` and `block`: slots. Stretches are a block longer, since incidents do not begin where blocks do. */
+  constructor(incident: number, block: number) {
+    this.#length = incident + block;
   }
 
-  /** The evidence (log e-value) after one more block. */
-  see(logE: number): void {
-    this.#at++;
-    this.#recent.push(logE);
-    if (this.#recent.length > this.#reach + 1) this.#recent.shift();
-    const gain = gainAt(this.#recent, this.#recent.length - 1, this.#length);
-    if (gain > this.#second.gain) this.#rank({ gain, at: this.#at });
+  /** The evidence after the block that ended before `slot`. */
+  see(logE: number, slot: number): void {
+    this.#recent.push([slot, logE]);
+    const oldest = slot - RECENT * this.#length;
+    while (this.#recent.length > 2 && (this.#recent[1] as Mark)[0] <= oldest) this.#recent.shift();
+    const gain = this.#gainUntil(this.#recent.length - 1);
+    if (gain > this.#second.gain) this.#rank({ gain, at: slot });
   }
 
   /** What is left of the evidence without incidents, at best. */
   get left(): number {
-    const now = this.#recent.at(-1) as number;
+    const [, now] = this.#recent.at(-1) as Mark;
+    const [, before] = this.#recent[0] as Mark;
     let best = 0;
-    for (let i = 1; i < this.#recent.length; i++) best = Math.max(best, gainAt(this.#recent, i, this.#length));
-    const lately = now - (this.#recent[0] as number) - best;
-    return Math.max(lately, now - this.#best.gain - this.#second.gain);
+    for (let i = 1; i < this.#recent.length; i++) best = Math.max(best, this.#gainUntil(i));
+    return Math.max(now - before - best, now - this.#best.gain - this.#second.gain);
   }
 
   save(): EnduranceState {
-    return { at: this.#at, recent: this.#recent, best: this.#best, second: this.#second };
+    return { recent: this.#recent, best: this.#best, second: this.#second };
   }
 
-  restore({ at, recent, best, second }: EnduranceState): void {
-    this.#at = at;
+  restore({ recent, best, second }: EnduranceState): void {
     this.#recent = [...recent];
     this.#best = best;
     this.#second = second;
@@ -74,11 +71,16 @@ export class Endurance {
       this.#best = stretch;
     } else if (isApart) this.#second = stretch;
   }
-}
 
-/** The gain of the stretch of `length` blocks that ends with entry `i`, from its lowest point. */
-function gainAt(logs: readonly number[], i: number, length: number): number {
-  let lowest = logs[i] as number;
-  for (let j = Math.max(0, i - length); j < i; j++) lowest = Math.min(lowest, logs[j] as number);
-  return (logs[i] as number) - lowest;
+  /** The gain of the stretch that ends with entry `i`, from its lowest point, or from the last one before it. */
+  #gainUntil(i: number): number {
+    const [slot, logE] = this.#recent[i] as Mark;
+    let lowest = logE;
+    for (let j = i - 1; j >= 0; j--) {
+      const [at, value] = this.#recent[j] as Mark;
+      lowest = Math.min(lowest, value);
+      if (at <= slot - this.#length) break;
+    }
+    return logE - lowest;
+  }
 }
