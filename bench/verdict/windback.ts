@@ -31,7 +31,7 @@ class WindbackWatch implements Watch {
   readonly verdicts: Verdict[] = [];
   holds = 0;
   readonly #layout: Layout;
-  readonly #judges: ServiceJudge[];
+  readonly judges: ServiceJudge[];
 
   constructor(layout: Layout, config: VerdictConfig, digest: string) {
     this.#layout = layout;
@@ -44,7 +44,7 @@ class WindbackWatch implements Watch {
       counts: { late: 0, overflow: 0 },
       onOutcome: () => {},
     };
-    this.#judges = layout.services.map((service) => {
+    this.judges = layout.services.map((service) => {
       const key = serviceKeyOf(PLACE.namespace, service, PLACE.environment);
       return new ServiceJudge({ key, service, ...PLACE }, surroundings);
     });
@@ -54,7 +54,7 @@ class WindbackWatch implements Watch {
     const slot = START + frame.second;
     const nowMs = (START + frame.end) * 1000;
     for (const { service, weight } of frame.announcements) {
-      this.#judges[service]?.announce({
+      this.judges[service]?.announce({
         ...PLACE,
         service: this.#layout.services[service] as string,
         version: versionOf(CANDIDATE),
@@ -72,13 +72,13 @@ class WindbackWatch implements Watch {
       this.#merge(cell.service, { ...this.#identity(cell), operation: cell.operation, ...counts }, slot, nowMs);
     });
     for (const extra of frame.extras) this.#merge(extra.service, this.#extraSeries(extra), slot, nowMs);
-    this.#judges.forEach((judge, service) => {
+    this.judges.forEach((judge, service) => {
       for (const event of judge.advance(nowMs)) this.#take(service, event);
     });
   }
 
   #merge(service: number, series: Omit<DeltaSeries, 'exemplars'>, slot: number, nowMs: number): void {
-    this.#judges[service]?.merge({ ...series, exemplars: [] }, slot, nowMs);
+    this.judges[service]?.merge({ ...series, exemplars: [] }, slot, nowMs);
   }
 
   #identity({ service, cohort, instance }: { service: number; cohort: CohortIndex; instance: string }) {

@@ -26,7 +26,7 @@ const MAX_LOG_E = 700;
 /** With one host a version, or without its worst host, this part of the way to the bar must be left. */
 const BREADTH_PART = 0.25;
 /** Without its best stretch of the length of an incident, this part of the way to the bar must be left. */
-const INCIDENT_PART = 0.1;
+const INCIDENT_PART = 0.2;
 /** Placebos are expected to stay below their number over this, with this probability of error. */
 const PLACEBO_ERROR = 0.05;
 
