@@ -1,7 +1,7 @@
 /**
  * Replays real progressive deployments, one of them defective in each case, and prints what was decided case by case.
  *
- *   npm run bench:changerca -- [--data DIR] [--converter FILE] [-- replay options]
+ *   npm run bench:changerca -- [--data DIR] [--converter FILE] [--seed N] [-- replay options]
  *
  * DIR holds the cases of the ChangeRCA data set (IntelligentDDS, FSE 2024), one folder each; FILE turns a case into an
  * OTLP capture. Both lie outside this repository: the data set has no licence that would let us copy it.
@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     data: { type: 'string', default: join(ROOT, '../shared/data/changerca') },
+    seed: { type: 'string', default: '1' },
     converter: { type: 'string', default: join(ROOT, '../shared/tools/changerca-to-otlp.mjs') },
   },
 });
@@ -54,12 +55,21 @@ if (absent.length > 0) {
 }
 
 function run(scratch: string): void {
-  const counts = { found: 0, missed: 0, wrong: 0, good: 0, repeatable: 0 };
+  const counts: Counts = {
+    found: 0,
+    missed: 0,
+    wrong: 0,
+    good: 0,
+    repeatable: 0,
+    fired: 0,
+    rightlyBlamed: 0,
+    minutes: [],
+  };
   const cases = readdirSync(values.data).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   row('case', 'fault', 'service', 'expected', 'decision', 'min', 'indicator');
   for (const name of cases) {
     const capture = join(scratch, 'capture.jsonl');
-    const converted = spawnSync(process.execPath, [values.converter, join(values.data, name)], {
+    const converted = spawnSync(process.execPath, [values.converter, join(values.data, name), '--seed', values.seed], {
       stdio: ['ignore', openSync(capture, 'w'), 'inherit'],
     });
     if (converted.status !== 0) throw new Error(`cannot convert ${name}`);
@@ -70,9 +80,30 @@ function run(scratch: string): void {
     if (output === replay(capture)) counts.repeatable++;
     judge(labels, output, counts);
   }
-  const { found, missed, wrong, good, repeatable } = counts;
+  report(counts, cases.length);
+}
+
+interface Counts {
+  found: number;
+  missed: number;
+  wrong: number;
+  good: number;
+  repeatable: number;
+  /** Cases with a rollback, and those of them in which only the faulty service was rolled back. */
+  fired: number;
+  rightlyBlamed: number;
+  readonly minutes: number[];
+}
+
+function report(counts: Counts, cases: number): void {
+  const { found, missed, wrong, good, repeatable, fired, rightlyBlamed, minutes } = counts;
+  const percent = (part: number, all: number) => (all === 0 ? '-' : (part / all).toFixed(2));
+  const median = minutes.toSorted((a, b) => a - b)[Math.floor(minutes.length / 2)];
   process.stdout.write(
-    `\n${found} of ${found + missed} bad deployments rolled back, ${wrong} of ${good} good ones; ${repeatable} of ${cases.length} replays gave the same bytes twice\n`,
+    `\n${found} of ${found + missed} bad deployments rolled back, ${wrong} of ${good} good ones: precision ${percent(found, found + wrong)}, recall ${percent(found, found + missed)}\n`,
+  );
+  process.stdout.write(
+    `the right service blamed in ${rightlyBlamed} of ${fired} cases that fired; ${median?.toFixed(1) ?? '-'} min to the decision in the median; ${repeatable} of ${cases} replays gave the same bytes twice\n`,
   );
 }
 
@@ -85,15 +116,17 @@ function replay(capture: string): string {
   });
 }
 
-function judge(
-  labels: Labelled,
-  output: string,
-  counts: { found: number; missed: number; wrong: number; good: number },
-): void {
+function judge(labels: Labelled, output: string, counts: Counts): void {
   const events = output
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Event);
+  const isRolledBack = (service: string) =>
+    events.some(({ data }) => data.service.name === service && data.decision === 'rollback');
+  if (labels.rollouts.some(({ service }) => isRolledBack(service))) {
+    counts.fired++;
+    if (labels.rollouts.every(({ service, bad }) => bad === isRolledBack(service))) counts.rightlyBlamed++;
+  }
   for (const { service, bad, first_candidate_ready_unix: readyUnix } of labels.rollouts) {
     const rollback = events.find(({ data }) => data.service.name === service && data.decision === 'rollback');
     if (bad) counts[rollback === undefined ? 'missed' : 'found']++;
@@ -102,6 +135,7 @@ function judge(
       if (rollback !== undefined) counts.wrong++;
     }
     const minutes = rollback === undefined ? '' : ((Date.parse(rollback.time) / 1000 - readyUnix) / 60).toFixed(1);
+    if (bad && rollback !== undefined) counts.minutes.push(Number(minutes));
     const decision = rollback === undefined ? '-' : 'rollback';
     const expected = bad ? 'rollback' : '-';
     const indicator = rollback?.data.indicator ?? '';
