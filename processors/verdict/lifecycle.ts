@@ -47,11 +47,16 @@ export function nextStep(
     return rollout.isPromoted ? undefined : { kind: 'promote', indicator: null, because: 'a person approved it' };
   }
   const hold = reasonToHold(rollout, weighed, circumstances, config);
-  if (rollout.isHeld) return hold === undefined ? { kind: 'resume', indicator: null } : undefined;
-  if (hold !== undefined) return hold;
-  if (rollout.isPromoted || !config.promotion.enabled || circumstances.inconclusive !== undefined) return undefined;
-  const obstacle = obstacleToPromotion(rollout, circumstances.atSlot, config);
-  return obstacle === undefined ? { kind: 'promote', indicator: null } : undefined;
+  if (hold !== undefined) return rollout.isHeld ? undefined : hold;
+  // What was held for want of evidence is promoted at once: by the next block the obstacle may be back.
+  const mayPromote = !rollout.isHeld || rollout.inconclusive !== null;
+  if (mayPromote && isReady(rollout, circumstances, config)) return { kind: 'promote', indicator: null };
+  return rollout.isHeld ? { kind: 'resume', indicator: null } : undefined;
+}
+
+function isReady(rollout: Rollout, { inconclusive, atSlot }: Circumstances, config: VerdictConfig): boolean {
+  if (rollout.isPromoted || !config.promotion.enabled || inconclusive !== undefined) return false;
+  return obstacleToPromotion(rollout, atSlot, config) === undefined;
 }
 
 /** Records a step in the rollout's life. */

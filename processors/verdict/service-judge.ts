@@ -56,6 +56,8 @@ interface SavedBlock {
 /** What is judged minute by minute. */
 const MINUTE_KINDS: readonly SeriesKind[] = ['metric', 'resource'];
 const FORGET_SECONDS = 6 * 3600;
+/** After so many slots without anything at all, the next ones are passed over. */
+const LONG_SILENCE = 86_400;
 
 /**
  * Judges one service key. Deltas are merged as they come; blocks are judged in the order of event time, each once,
@@ -140,6 +142,7 @@ export class ServiceJudge {
 
   /** Judges the next block, which must be due. */
   judgeNext(): DecisionEvent[] {
+    if (this.#reached - this.#nextSlot > LONG_SILENCE) this.#leap();
     return this.#judge(this.#nextSlot);
   }
 
@@ -257,6 +260,13 @@ export class ServiceJudge {
       this.#blocks.set(start, block);
     }
     return block;
+  }
+
+  /** What was silent for days, or said something of 1970, is not gone through block by block. */
+  #leap(): void {
+    const known = [...this.#blocks.keys(), ...this.#events.map(({ atSeconds }) => Math.floor(atSeconds))];
+    const next = known.reduce((least, slot) => Math.min(least, slot), this.#reached - LONG_SILENCE);
+    this.#nextSlot = Math.max(this.#nextSlot, next - (next % this.#blockSlots));
   }
 
   #judge(start: number): DecisionEvent[] {
