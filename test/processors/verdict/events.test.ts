@@ -201,9 +201,7 @@ describe('sentences', () => {
     const bench = new Bench().run(60, () => [served('1.4.1', 18, 0)]);
     bench.run(200, () => [served('1.4.1', 18, 0), served('1.4.2', 2, 2)]);
     const rollback = first(bench, 'rollback');
-    expect(rollback?.reason).toMatch(
-      /^1\.4\.2 fails and 1\.4\.1 never does on POST \/pay: 1[24]0 of 1[24]0 against 0 of/,
-    );
+    expect(rollback?.reason).toMatch(/^1\.4\.2 fails and 1\.4\.1 never does on POST \/pay: 1\d0 of 1\d0 against 0 of/);
     expect(rollback?.evidence[0]).toMatchObject({ relative_risk: null, interval: [expect.any(Number), null] });
     const open = begin().run(200, (i) => [served('1.4.1', 18, i === 0 ? 1 : 0), served('1.4.2', 2, 2)]);
     expect(first(open, 'rollback')?.reason).toMatch(/\(at least \d+(\.\d)?\) on POST \/pay: /);
@@ -272,7 +270,7 @@ describe('sentences', () => {
     );
     expect(doubted.kinds).toEqual(['hold', 'resume', 'promote']);
     expect(first(doubted, 'resume')?.reason).toMatch(
-      /^1\.4\.2 is no worse than 1\.4\.1 after all: the doubt has gone, \d+ requests in \d+ min( \d+ s)?$/,
+      /^1\.4\.2 is no worse than 1\.4\.1 after all: the doubt has gone, \d+ requests in (\d+ min )?\d+ s$/,
     );
     expect(first(doubted, 'promote')?.reason).toMatch(
       /^1\.4\.2 is no worse than 1\.4\.1 by more than tolerated in any indicator: [\d ]+ requests in \d+ min( \d+ s)?$/,

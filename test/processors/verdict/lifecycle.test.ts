@@ -1,5 +1,6 @@
 /** From a rollout's beginning to its end, with exact counts instead of chance. */
 import { describe, expect, it } from 'vitest';
+import { INDICATOR_DEFAULTS } from '../../../processors/verdict/config-indicators.ts';
 import { Bench, config, deployment, series, START, traffic } from '../../support/judging.ts';
 import { binOf, upperBoundNs } from '../../../proto/windback/latency-bins.ts';
 import { Random } from '../../support/random.ts';
@@ -222,7 +223,7 @@ describe('decisions', () => {
       series({ version, kind: 'metric', all: 600, bad, ms: { 20: 600 } });
     const bench = new Bench().run(300, (i) => (i % 60 === 0 ? [exported('1', 1)] : []));
     bench.run(1800, (i) => (i % 60 === 0 ? [exported('1', 1)] : i % 60 === 30 ? [exported('2', 600)] : []));
-    expect(bench.kinds).toEqual(['hold', 'rollback']);
+    expect(bench.kinds.at(-1)).toBe('rollback');
   });
 
   it('do not promote what was never compared: its telemetry never met the baseline in a block', () => {
@@ -272,32 +273,39 @@ describe('decisions', () => {
   });
 
   describe('have the bars of weighted Bonferroni', () => {
-    const bars = (indicators: Record<string, unknown>) => {
-      const bench = alone(new Bench({ false_rollback_rate: 0.01, indicators })).run(120, (i) => [
+    const RATE = 0.01;
+    const weight = (name: keyof typeof INDICATOR_DEFAULTS) => INDICATOR_DEFAULTS[name].weight;
+    const all = Object.values(INDICATOR_DEFAULTS).reduce((sum, one) => sum + one.weight, 0);
+    const bars = (indicators: Record<string, unknown>, overrides: Record<string, unknown> = {}) => {
+      const bench = alone(
+        new Bench({ false_rollback_rate: RATE, history: { enabled: false }, indicators, ...overrides }),
+      ).run(120, (i) => [
         ...failing(i),
         series({ version: '1', kind: 'log', operation: '', all: 5, bad: 1 }),
         series({ version: '2', kind: 'log', operation: '', all: 5, bad: 1 }),
       ]);
       const evidence = bench.decisions.at(-1)?.data.evidence ?? [];
-      return (name: string) => evidence.find(({ indicator }) => indicator === name)?.bar;
+      return (name: string) => (evidence.find(({ indicator }) => indicator === name)?.bar ?? 0) * RATE;
     };
 
-    it('by their parts of all weights', () => {
+    it('by their parts of all weights, which are proportions', () => {
       const bar = bars({});
-      expect(bar('errors')).toBeCloseTo(1 / (0.01 * 0.3), 0);
-      expect(bar('log_errors')).toBeCloseTo(1 / (0.01 * 0.05), 0);
-    });
-
-    it('in proportion, whatever the weights add up to', () => {
-      const bar = bars({ errors: { weight: 7 }, custom: { fast: { weight: 2 } } });
-      expect(bar('errors')).toBeCloseTo(1 / (0.01 * (7 / 9.7)), 0);
+      expect(bar('errors')).toBeCloseTo(all / weight('errors'), 1);
+      expect(bar('log_errors')).toBeCloseTo(all / weight('log_errors'), 1);
+      const more = bars({ errors: { weight: 7 }, custom: { fast: { weight: 2 } } });
+      expect(more('errors')).toBeCloseTo((all - weight('errors') + 7 + 2) / 7, 1);
     });
 
     it('of those that gate: what does not has no part, and is held against the one it would have', () => {
       const bar = bars({ silence: { gating: false }, resource: { enabled: false }, log_errors: { gating: false } });
-      const rest = 1 - 0.25 - 0.05 - 0.05;
-      expect(bar('errors')).toBeCloseTo(1 / (0.01 * (0.3 / rest)), 0);
-      expect(bar('log_errors')).toBeCloseTo(1 / (0.01 * (0.05 / (rest + 0.05))), 0);
+      const rest = all - weight('silence') - weight('resource') - weight('log_errors');
+      expect(bar('errors')).toBeCloseTo(rest / weight('errors'), 1);
+      expect(bar('log_errors')).toBeCloseTo((rest + weight('log_errors')) / weight('log_errors'), 1);
+    });
+
+    it('higher where the past may be a baseline too: both together spend no more', () => {
+      const bar = bars({}, { history: { factor: 4 } });
+      expect(bar('errors')).toBeCloseTo((1 + 1 / 4) * (all / weight('errors')), 1);
     });
   });
 });

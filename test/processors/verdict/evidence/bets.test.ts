@@ -111,7 +111,7 @@ describe('bets', () => {
       return 1 + ((believed - 0.5) / (0.5 * 0.5)) * (1 - 0.5);
     });
     const rates = [0.2, 0.5, 0.9].map((stake) => 1 + stake * 0.04);
-    expect(Math.exp(bets.logE)).toBeCloseTo(0.8 * meanOf(shares) + 0.2 * meanOf(rates), 12);
+    expect(Math.exp(bets.logE)).toBeCloseTo(0.85 * meanOf(shares) + 0.15 * meanOf(rates), 12);
     expect(bets.blocks).toBe(1);
   });
 

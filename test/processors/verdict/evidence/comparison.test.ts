@@ -4,7 +4,14 @@ import { Comparison, type ComparisonTerms } from '../../../../processors/verdict
 import { against, type Counts, type Readings, sumOf, without } from '../../../../processors/verdict/evidence/strata.ts';
 import { block, type Stratum } from '../../../support/evidence.ts';
 
-const TERMS: ComparisonTerms = { risk: 1.25, promotionRisk: 1.5, budget: 0.01, tail: undefined, incidentBlocks: 12 };
+const TERMS: ComparisonTerms = {
+  risk: 1.25,
+  promotionRisk: 1.5,
+  budget: 0.01,
+  tail: undefined,
+  incident: 60,
+  block: 5,
+};
 
 type Pairs = readonly (readonly [bad: number, all: number])[];
 
@@ -26,7 +33,7 @@ function readings(
 
 function played(blocks: number, at: (i: number) => Readings): Comparison {
   const comparison = new Comparison(TERMS);
-  for (let i = 0; i < blocks; i++) comparison.play(at(i));
+  for (let i = 0; i < blocks; i++) comparison.play(at(i), 5 * i);
   return comparison;
 }
 
@@ -137,7 +144,7 @@ describe('placebos', () => {
     const comparison = played(60, (i) => readings(['a'], [host(1)], [host(i < 20 ? 9 : 0), host(1), host(1)]));
     const noisy = comparison.logPlacebo;
     expect(noisy).toBeGreaterThan(8);
-    for (let i = 0; i < 60; i++) comparison.play(readings(['a'], [host(1)], [host(0), host(1), host(1)]));
+    for (let i = 0; i < 60; i++) comparison.play(readings(['a'], [host(1)], [host(0), host(1), host(1)]), 5 * (60 + i));
     expect(comparison.logPlacebo).toBe(noisy);
   });
 });
@@ -175,7 +182,7 @@ it('goes on as before from what it saved, whatever it held', () => {
     const again = new Comparison(TERMS);
     again.restore(JSON.parse(JSON.stringify(comparison.save())));
     comparison = again;
-    comparison.play(at(i));
+    comparison.play(at(i), 5 * i);
   }
   expect(JSON.stringify(comparison.save())).toBe(JSON.stringify(whole.save()));
 });

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Endurance } from '../../../../processors/verdict/evidence/endurance.ts';
 
-/** An incident is three blocks; evidence after each block, from its steps. */
-function walked(steps: readonly number[], endurance = new Endurance(3)): Endurance {
+/** An incident is three blocks of a slot; evidence after each block, from its steps. */
+function walked(steps: readonly number[], endurance = new Endurance(3, 1)): Endurance {
   let logE = 0;
-  for (const step of steps) endurance.see((logE += step));
+  steps.forEach((step, slot) => endurance.see((logE += step), slot));
   return endurance;
 }
 const repeated = (blocks: number, step: number) => Array.from({ length: blocks }, () => step);
@@ -40,7 +40,7 @@ describe('endurance', () => {
             0,
             ...walk.slice(from).map((to, i, rest) => to - Math.min(...rest.slice(Math.max(0, i - 4), i + 1))),
           );
-        const lately = Math.max(0, walk.length - 10);
+        const lately = Math.max(0, walk.length - 13);
         expect(left).toBeLessThanOrEqual(Math.max(end - gain(0), end - (walk[lately] as number) - gain(lately)));
       }),
       { seed: 8, numRuns: 500 },
@@ -53,10 +53,10 @@ describe('endurance', () => {
         const whole = walked(steps);
         const cut = at % steps.length;
         const first = walked(steps.slice(0, cut));
-        const again = new Endurance(3);
+        const again = new Endurance(3, 1);
         again.restore(JSON.parse(JSON.stringify(first.save())));
         let logE = steps.slice(0, cut).reduce((sum, step) => sum + step, 0);
-        for (const step of steps.slice(cut)) again.see((logE += step));
+        steps.slice(cut).forEach((step, i) => again.see((logE += step), cut + i));
         expect(again.save()).toEqual(whole.save());
         expect(again.left).toBe(whole.left);
       }),

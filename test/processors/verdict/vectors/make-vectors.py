@@ -15,7 +15,7 @@ from confseq.betting import betting_mart
 from scipy import special, stats
 
 # More than `WORSE` of evidence/bets.ts has: the test takes those that are in use.
-SHARE_GRID = [1.25, 1.4, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 25]
+SHARE_GRID = [1.25, 1.4, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 25, 40, 60, 100]
 
 RANDOM = np.random.default_rng(20_240_607)
 
