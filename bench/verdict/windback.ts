@@ -7,6 +7,7 @@ import { serviceKeyOf } from '../../pipeline/tag.ts';
 import { type VerdictConfig, verdictConfig } from '../../processors/verdict/config.ts';
 import { digestOf } from '../../processors/verdict/decision.ts';
 import { Board } from '../../processors/verdict/board.ts';
+import { Overflow } from '../../processors/verdict/overflow.ts';
 import { Overrides } from '../../processors/verdict/overrides.ts';
 import { ServiceJudge, type Surroundings } from '../../processors/verdict/service-judge.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
@@ -41,7 +42,7 @@ class WindbackWatch implements Watch {
       roles: new Roles(),
       board: new Board(),
       overrides: new Overrides(),
-      counts: { late: 0, overflow: 0 },
+      counts: { late: 0, overflow: new Overflow() },
       onOutcome: () => {},
     };
     this.judges = layout.services.map((service) => {

@@ -1,25 +1,55 @@
-import type { DeltaSeries, SeriesKind } from '../../proto/windback/health.ts';
+import { type DeltaSeries, EXEMPLARS, type SeriesKind } from '../../proto/windback/health.ts';
+import { FirstNames } from './first-names.ts';
+import type { Limit } from './overflow.ts';
+import { SparseBins } from './sparse-bins.ts';
+
+/** How much a block may tell apart, and who is told of what is more. */
+export interface BlockLimits {
+  /** Instances of a version. */
+  readonly instances: number;
+  /** Pairs of operation and name of one kind, of one instance. */
+  readonly cells: number;
+  onOverflow(limit: Limit): void;
+}
+
+/** Folding limits operations first, so this only bounds what a stranger sends. */
+export const MAX_CELLS = 1000;
+const USUAL_LIMITS: BlockLimits = { instances: 1000, cells: MAX_CELLS, onOverflow: () => {} };
+
+const NO_BINS = new SparseBins();
 
 /** Counts of one series over a block. */
 export class Cell {
   all = 0;
   bad = 0;
-  readonly bins = new Map<number, number>();
+  #bins = NO_BINS;
 
-  add(series: DeltaSeries): void {
-    this.all += series.all;
-    this.bad += series.bad;
-    series.bins.bin.forEach((bin, i) => this.#addToBin(bin, series.bins.count[i] as number));
+  get bins(): SparseBins {
+    return this.#bins;
+  }
+
+  add({ all, bad, bins }: DeltaSeries): void {
+    this.all += all;
+    this.bad += bad;
+    if (bins.bin.length > 0) this.#ownBins().addAll(bins.bin, bins.count);
   }
 
   merge(other: Cell): void {
     this.all += other.all;
     this.bad += other.bad;
-    for (const [bin, count] of other.bins) this.#addToBin(bin, count);
+    if (other.bins.size > 0) this.#ownBins().add(other.bins);
   }
 
-  #addToBin(bin: number, count: number): void {
-    this.bins.set(bin, (this.bins.get(bin) ?? 0) + count);
+  restore(all: number, bad: number, bins: readonly number[]): void {
+    this.all = all;
+    this.bad = bad;
+    if (bins.length > 0) this.#ownBins().addFlat(bins);
+  }
+
+  /** Most kinds have no bins, and then nothing is kept for them. */
+  #ownBins(): SparseBins {
+    if (this.#bins === NO_BINS) this.#bins = new SparseBins();
+    return this.#bins;
   }
 }
 
@@ -36,125 +66,185 @@ export function cellNames(key: string): readonly [operation: string, name: strin
   return at < 0 ? [key, ''] : [key.slice(0, at), key.slice(at + 1)];
 }
 
+/** What is told apart within each kind: the limit that is hit when it is too much. */
+const TOLD_APART: Readonly<Record<SeriesKind, Limit>> = {
+  span: 'operations',
+  metric: 'operations',
+  log: 'operations',
+  custom: 'operations',
+  calls: 'callees',
+  origin: 'callees',
+  signature: 'signatures',
+  resource: 'metrics',
+};
+
+/** Cells of one kind, and their sums. */
+interface Cells {
+  readonly table: FirstNames<Cell>;
+  readonly sum: { all: number; bad: number };
+}
+
 const NO_CELLS: ReadonlyMap<string, Cell> = new Map();
+const NOTHING = { all: 0, bad: 0 } as const;
 
 /** What an instance, or a group of them, did in a block: cells by kind, operation and name. */
 export class InstanceBlock {
-  readonly kinds = new Map<SeriesKind, Map<string, Cell>>();
+  /** First and last slot in which it was seen; 0 before that. */
+  first = 0;
+  last = 0;
+  #kinds: Map<SeriesKind, Cells> | undefined;
+  readonly #limits: BlockLimits;
+
+  constructor(limits = USUAL_LIMITS) {
+    this.#limits = limits;
+  }
 
   cells(kind: SeriesKind): ReadonlyMap<string, Cell> {
-    return this.kinds.get(kind) ?? NO_CELLS;
+    return this.#kinds?.get(kind)?.table.entries ?? NO_CELLS;
   }
 
   add(series: DeltaSeries): void {
-    this.#cell(series.kind, cellKey(series.operation, series.name)).add(series);
+    const { kind, all, bad } = series;
+    const cells = this.#cells(kind);
+    cells.sum.all += all;
+    cells.sum.bad += bad;
+    this.#cell(cells, kind, cellKey(series.operation, series.name)).add(series);
   }
 
-  merge(other: InstanceBlock, kinds: Iterable<SeriesKind> = other.kinds.keys()): void {
+  see(first: number, last = first): void {
+    if (this.first === 0 || first < this.first) this.first = first;
+    if (last > this.last) this.last = last;
+  }
+
+  merge(other: InstanceBlock, kinds: Iterable<SeriesKind> = other.#kinds?.keys() ?? []): void {
+    if (other.first > 0) this.see(other.first, other.last);
     for (const kind of kinds) {
-      for (const [key, cell] of other.cells(kind)) this.#cell(kind, key).merge(cell);
+      const added = other.#kinds?.get(kind);
+      if (added === undefined) continue;
+      const cells = this.#cells(kind);
+      cells.sum.all += added.sum.all;
+      cells.sum.bad += added.sum.bad;
+      for (const [key, cell] of added.table.entries) this.#cell(cells, kind, key).merge(cell);
     }
   }
 
   /** Sums over all operations and names of a kind. */
-  total(kind: SeriesKind): { all: number; bad: number } {
-    const sum = { all: 0, bad: 0 };
-    for (const { all, bad } of this.cells(kind).values()) {
-      sum.all += all;
-      sum.bad += bad;
-    }
-    return sum;
-  }
-
-  #cell(kind: SeriesKind, key: string): Cell {
-    let cells = this.kinds.get(kind);
-    if (cells === undefined) {
-      cells = new Map();
-      this.kinds.set(kind, cells);
-    }
-    let cell = cells.get(key);
-    if (cell === undefined) {
-      cell = new Cell();
-      cells.set(key, cell);
-    }
-    return cell;
+  total(kind: SeriesKind): { readonly all: number; readonly bad: number } {
+    return this.#kinds?.get(kind)?.sum ?? NOTHING;
   }
 
   save(): InstanceState {
-    return [...this.kinds].map(
-      ([kind, cells]) =>
-        [kind, [...cells].map(([key, { all, bad, bins }]) => [key, all, bad, [...bins].flat()] as const)] as const,
-    );
+    return [
+      [this.first, this.last],
+      [...(this.#kinds ?? [])].map(
+        ([kind, { table }]) =>
+          [kind, [...table.entries].map(([key, { all, bad, bins }]) => [key, all, bad, bins.flat()] as const)] as const,
+      ),
+    ];
   }
 
-  restore(state: InstanceState): void {
-    for (const [kind, cells] of state) {
-      for (const [key, all, bad, bins] of cells) {
-        const cell = this.#cell(kind, key);
-        cell.all = all;
-        cell.bad = bad;
-        for (let i = 0; i < bins.length; i += 2) cell.bins.set(bins[i] as number, bins[i + 1] as number);
+  restore([seen, kinds]: InstanceState): void {
+    [this.first, this.last] = seen;
+    for (const [kind, saved] of kinds) {
+      const cells = this.#cells(kind);
+      for (const [key, all, bad, bins] of saved) {
+        cells.sum.all += all;
+        cells.sum.bad += bad;
+        this.#cell(cells, kind, key).restore(all, bad, bins);
       }
     }
   }
+
+  #cells(kind: SeriesKind): Cells {
+    this.#kinds ??= new Map();
+    let cells = this.#kinds.get(kind);
+    if (cells === undefined) {
+      cells = { table: new FirstNames(this.#limits.cells, newCell), sum: { all: 0, bad: 0 } };
+      this.#kinds.set(kind, cells);
+    }
+    return cells;
+  }
+
+  #cell({ table }: Cells, kind: SeriesKind, key: string): Cell {
+    return table.entries.get(key) ?? table.of(key, () => this.#limits.onOverflow(TOLD_APART[kind]));
+  }
 }
 
-type InstanceState = readonly (readonly [
-  SeriesKind,
-  readonly (readonly [key: string, all: number, bad: number, bins: readonly number[]])[],
-])[];
+function newCell(): Cell {
+  return new Cell();
+}
+
+type InstanceState = readonly [
+  seen: readonly [first: number, last: number],
+  kinds: readonly (readonly [
+    SeriesKind,
+    readonly (readonly [key: string, all: number, bad: number, bins: readonly number[]])[],
+  ])[],
+];
 
 /** Bad and all by slot. */
 export type Slots = Map<number, { all: number; bad: number }>;
 
 /** What one version did in one block. Sums only, so that deltas may come in any order and grouping. */
 export class VersionBlock {
-  readonly instances = new Map<string, InstanceBlock>();
-  /** First and last slot of each instance in this block. */
-  readonly seen = new Map<string, { first: number; last: number }>();
-  readonly exemplars = new Set<string>();
   /** By kind: what the windows are made of. */
   readonly slots = new Map<SeriesKind, Slots>();
+  readonly #instances: FirstNames<InstanceBlock>;
+  readonly #totals = new Map<SeriesKind, { all: number; bad: number }>();
+  readonly #limits: BlockLimits;
+  /** The smallest trace ids, ascending. */
+  #exemplars: string[] = [];
+
+  constructor(limits = USUAL_LIMITS) {
+    this.#limits = limits;
+    this.#instances = new FirstNames(limits.instances, () => new InstanceBlock(limits));
+  }
+
+  get instances(): ReadonlyMap<string, InstanceBlock> {
+    return this.#instances.entries;
+  }
+
+  get exemplars(): readonly string[] {
+    return this.#exemplars;
+  }
 
   add(series: DeltaSeries, slot: number): void {
-    for (const id of series.exemplars) this.exemplars.add(id);
-    const seen = this.seen.get(series.instance);
-    this.seen.set(series.instance, {
-      first: Math.min(seen?.first ?? slot, slot),
-      last: Math.max(seen?.last ?? slot, slot),
-    });
-    this.#instance(series.instance).add(series);
-    if (WINDOWED.has(series.kind)) this.#addToSlot(series, slot);
+    const { kind, all, bad } = series;
+    if (series.exemplars.length > 0) this.#addExemplars(series.exemplars);
+    const instance = this.#instance(series.instance);
+    instance.see(slot);
+    instance.add(series);
+    this.#addToTotal(kind, all, bad);
+    if (WINDOWED.has(kind)) this.#addToSlot(series, slot);
   }
 
   /** Takes in another block of the same version, but for what only windows need. */
   merge(other: VersionBlock, kinds: readonly SeriesKind[]): void {
-    for (const [instance, block] of other.instances) this.#instance(instance).merge(block, kinds);
+    for (const [name, block] of other.instances) this.#instance(name).merge(block, kinds);
+    for (const kind of kinds) {
+      const { all, bad } = other.total(kind);
+      if (other.has(kind)) this.#addToTotal(kind, all, bad);
+    }
   }
 
   get lastSlot(): number {
-    return Math.max(0, ...[...this.seen.values()].map(({ last }) => last));
+    let last = 0;
+    for (const one of this.instances.values()) last = Math.max(last, one.last);
+    return last;
   }
 
   has(kind: SeriesKind): boolean {
-    return [...this.instances.values()].some((one) => one.cells(kind).size > 0);
+    return this.#totals.has(kind);
   }
 
-  total(kind: SeriesKind): { all: number; bad: number } {
-    const sum = { all: 0, bad: 0 };
-    for (const one of this.instances.values()) {
-      const { all, bad } = one.total(kind);
-      sum.all += all;
-      sum.bad += bad;
-    }
-    return sum;
+  total(kind: SeriesKind): { readonly all: number; readonly bad: number } {
+    return this.#totals.get(kind) ?? NOTHING;
   }
 
   save(): VersionState {
     return {
       instances: [...this.instances].map(([name, one]) => [name, one.save()] as const),
-      seen: [...this.seen].map(([name, { first, last }]) => [name, first, last] as const),
-      exemplars: [...this.exemplars],
+      exemplars: this.#exemplars,
       slots: [...this.slots].map(
         ([kind, slots]) => [kind, [...slots].map(([slot, { all, bad }]) => [slot, all, bad] as const)] as const,
       ),
@@ -162,21 +252,33 @@ export class VersionBlock {
   }
 
   restore(state: VersionState): void {
-    for (const [name, saved] of state.instances) this.#instance(name).restore(saved);
-    for (const [name, first, last] of state.seen) this.seen.set(name, { first, last });
-    for (const id of state.exemplars) this.exemplars.add(id);
+    for (const [name, saved] of state.instances) {
+      const one = this.#instance(name);
+      one.restore(saved);
+      for (const [kind] of saved[1]) this.#addToTotal(kind, one.total(kind).all, one.total(kind).bad);
+    }
+    this.#exemplars = [...state.exemplars];
     for (const [kind, slots] of state.slots) {
       this.slots.set(kind, new Map(slots.map(([slot, all, bad]) => [slot, { all, bad }])));
     }
   }
 
   #instance(name: string): InstanceBlock {
-    let instance = this.instances.get(name);
-    if (instance === undefined) {
-      instance = new InstanceBlock();
-      this.instances.set(name, instance);
+    return this.instances.get(name) ?? this.#instances.of(name, () => this.#limits.onOverflow('instances'));
+  }
+
+  #addToTotal(kind: SeriesKind, all: number, bad: number): void {
+    const sum = this.#totals.get(kind);
+    if (sum === undefined) {
+      this.#totals.set(kind, { all, bad });
+      return;
     }
-    return instance;
+    sum.all += all;
+    sum.bad += bad;
+  }
+
+  #addExemplars(ids: readonly string[]): void {
+    this.#exemplars = [...new Set([...this.#exemplars, ...ids])].sort().slice(0, EXEMPLARS);
   }
 
   #addToSlot({ kind, all, bad }: DeltaSeries, slot: number): void {
@@ -185,10 +287,13 @@ export class VersionBlock {
       slots = new Map();
       this.slots.set(kind, slots);
     }
-    const pair = slots.get(slot) ?? { all: 0, bad: 0 };
+    const pair = slots.get(slot);
+    if (pair === undefined) {
+      slots.set(slot, { all, bad });
+      return;
+    }
     pair.all += all;
     pair.bad += bad;
-    slots.set(slot, pair);
   }
 }
 
@@ -196,23 +301,27 @@ const WINDOWED: ReadonlySet<SeriesKind> = new Set(['span', 'metric', 'log']);
 
 export interface VersionState {
   readonly instances: readonly (readonly [string, InstanceState])[];
-  readonly seen: readonly (readonly [string, number, number])[];
   readonly exemplars: readonly string[];
   readonly slots: readonly (readonly [SeriesKind, readonly (readonly [number, number, number])[]])[];
 }
 
 export type BlockState = readonly (readonly [string, VersionState])[];
 
-/** One block of one service, by version. */
+/** One block of one service, by version. The versions that may be here are the judge's to limit. */
 export class Block {
   readonly versions = new Map<string, VersionBlock>();
   /** Requests of the service that named no version: somebody's, nobody knows whose. */
   unknown = 0;
+  readonly #limits: BlockLimits;
+
+  constructor(limits = USUAL_LIMITS) {
+    this.#limits = limits;
+  }
 
   version(version: string): VersionBlock {
     let block = this.versions.get(version);
     if (block === undefined) {
-      block = new VersionBlock();
+      block = new VersionBlock(this.#limits);
       this.versions.set(version, block);
     }
     return block;

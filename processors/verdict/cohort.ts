@@ -1,6 +1,6 @@
 import type { Pair } from '../../proto/windback/decision.ts';
 import type { SeriesKind } from '../../proto/windback/health.ts';
-import type { VersionBlock } from './block.ts';
+import type { InstanceBlock, VersionBlock } from './block.ts';
 import { customName, type IndicatorsConfig, termsOf } from './config-indicators.ts';
 import { Groups } from './groups.ts';
 import { score } from './score.ts';
@@ -50,8 +50,8 @@ export class Cohort {
   absorb(block: VersionBlock, lastSlot: number): void {
     if (block.has('span')) this.sendsSpans = true;
     this.requests += block.total(this.requestKind).all;
-    for (const [instance, { first, last }] of block.seen) this.see(instance, first, last);
-    this.groups.join(block.seen.keys());
+    this.#seeAll(block);
+    this.groups.join(block.instances.keys());
     this.advance(lastSlot);
     for (const [slot, { all, bad }] of block.slots.get(this.requestKind) ?? []) this.count('errors', slot, all, bad);
     for (const [slot, { all, bad }] of block.slots.get('log') ?? []) this.count('log_errors', slot, all, bad);
@@ -71,6 +71,19 @@ export class Cohort {
     }
     known.first = Math.min(known.first, first);
     known.last = Math.max(known.last, last);
+  }
+
+  /** New ones in the order of names: who finds room must not depend on who came first. */
+  #seeAll({ instances }: VersionBlock): void {
+    const fresh: string[] = [];
+    for (const [instance, { first, last }] of instances) {
+      if (this.instances.has(instance)) this.see(instance, first, last);
+      else fresh.push(instance);
+    }
+    for (const instance of fresh.sort()) {
+      const { first, last } = instances.get(instance) as InstanceBlock;
+      this.see(instance, first, last);
+    }
   }
 
   /** Forgets instances that have been silent since before `slot`, so that new ones have room. */

@@ -21,9 +21,11 @@ export class CrashWatch {
   /** The fates that have become known by slot `end`, in the order of names: whether each died young. */
   look({ instances }: Cohort, end: number): boolean[] {
     const fates: boolean[] = [];
-    for (const name of [...instances.keys()].sort()) {
+    const awaited: string[] = [];
+    for (const [name, { first }] of instances) if (first >= this.#since && !this.#told.has(name)) awaited.push(name);
+    for (const name of awaited.sort()) {
       const { first, last } = instances.get(name) as { first: number; last: number };
-      if (first < this.#since || this.#told.has(name) || this.#told.size >= MAX_AWAITED) continue;
+      if (this.#told.size >= MAX_AWAITED) break;
       const silent = end - last;
       const hasDied = last - first < YOUNG && silent >= SILENT + GAPS * usualPause(last - first);
       if (!hasDied && last - first < YOUNG) continue;

@@ -19,8 +19,9 @@ export class Groups {
 
   /** Takes in the instances of a block. */
   join(instances: Iterable<string>): void {
-    const fresh = [...instances].filter((name) => !this.#group.has(name)).sort();
-    for (const name of fresh) {
+    const fresh: string[] = [];
+    for (const name of instances) if (!this.#group.has(name)) fresh.push(name);
+    for (const name of fresh.sort()) {
       if (this.#group.size >= this.#limit) return;
       this.#group.set(name, this.#next % MAX_GROUPS);
       this.#next++;

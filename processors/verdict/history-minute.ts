@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { duration } from '../../pipeline/config/scalars.ts';
 import type { Pair } from '../../proto/windback/decision.ts';
+import type { Cell } from './block.ts';
+import { type BinCounts, SparseBins } from './sparse-bins.ts';
 
 /** What the history can compare. `traffic` is the history's `silence`: fewer requests than there used to be. */
 export const HISTORY_INDICATORS = ['errors', 'log_errors', 'slow_p50', 'slow_p90', 'slow_p99', 'traffic'] as const;
@@ -15,7 +17,7 @@ export const LATENCY_INDICATORS = Object.keys(LATENCY_QUANTILES) as LatencyIndic
 export interface OperationMinute {
   readonly all: number;
   readonly bad: number;
-  readonly bins: ReadonlyMap<number, number>;
+  readonly bins: BinCounts;
 }
 
 /** What one version did in one minute of event time; `VersionBlock.byOperation` gives the operations as they are. */
@@ -33,7 +35,7 @@ export const SECONDS_PER_MINUTE = 60;
 /** Adds up blocks until their minute is over. Sums only, so blocks may come in any order. */
 export class MinuteSum implements Minute {
   readonly minute: number;
-  readonly operations = new Map<string, { all: number; bad: number; bins: Map<number, number> }>();
+  readonly operations = new Map<string, { all: number; bad: number; bins: SparseBins }>();
   readonly logs = { all: 0, bad: 0 };
   requests = 0;
 
@@ -46,18 +48,20 @@ export class MinuteSum implements Minute {
     let total = 0;
     for (const [name, { all, bad, bins }] of operations) {
       total += all;
-      let sum = this.operations.get(name);
-      if (sum === undefined) {
-        sum = { all: 0, bad: 0, bins: new Map() };
-        this.operations.set(name, sum);
-      }
-      sum.all += all;
-      sum.bad += bad;
-      for (const [bin, count] of bins) sum.bins.set(bin, (sum.bins.get(bin) ?? 0) + count);
+      this.#add(name, all, bad, bins);
     }
-    this.logs.all += logs.all;
-    this.logs.bad += logs.bad;
+    this.addLogs(logs);
     this.requests += requests ?? total;
+  }
+
+  /** The same of a block, with the latencies of those that have warmed up. */
+  addCells(cells: ReadonlyMap<string, Cell>, warm: ReadonlyMap<string, Cell>): void {
+    for (const [name, { all, bad }] of cells) this.#add(name, all, bad, warm.get(name)?.bins);
+  }
+
+  addLogs({ all, bad }: Pair): void {
+    this.logs.all += all;
+    this.logs.bad += bad;
   }
 
   /** The state for JSON. */
@@ -67,7 +71,7 @@ export class MinuteSum implements Minute {
       // In order, so that the state does not tell how the blocks were cut or came.
       operations: [...this.operations]
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([name, { all, bad, bins }]) => [name, all, bad, ...[...bins].sort(([a], [b]) => a - b).flat()] as const),
+        .map(([name, { all, bad, bins }]) => [name, all, bad, ...bins.flat()] as const),
       logs: this.logs,
       requests: this.requests,
     } satisfies SavedMinute;
@@ -77,13 +81,24 @@ export class MinuteSum implements Minute {
     const { minute, operations, logs, requests } = saved as SavedMinute;
     const sum = new MinuteSum(minute);
     for (const [name, all, bad, ...flat] of operations) {
-      const bins = new Map<number, number>();
-      for (let i = 0; i < flat.length; i += 2) bins.set(flat[i] as number, flat[i + 1] as number);
+      const bins = new SparseBins();
+      bins.addFlat(flat);
       sum.operations.set(name, { all, bad, bins });
     }
     Object.assign(sum.logs, logs);
     sum.requests = requests;
     return sum;
+  }
+
+  #add(name: string, all: number, bad: number, bins: BinCounts | undefined): void {
+    let sum = this.operations.get(name);
+    if (sum === undefined) {
+      sum = { all: 0, bad: 0, bins: new SparseBins() };
+      this.operations.set(name, sum);
+    }
+    sum.all += all;
+    sum.bad += bad;
+    if (bins !== undefined) sum.bins.add(bins);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type LatencyIndicator,
   type OperationMinute,
 } from './history-minute.ts';
+import { type BinCounts, SparseBins } from './sparse-bins.ts';
 
 /** What is left of a minute's weight one learnt minute later: the mean age of what is known is an hour. */
 const KEEP = Math.exp(-1 / 60);
@@ -125,12 +126,13 @@ export class Operations {
     return operations;
   }
 
-  #time(past: Past, bins: ReadonlyMap<number, number>): void {
+  #time(past: Past, bins: BinCounts): void {
     const count = countOf(bins);
     if (count === 0) return;
     past.timed += count;
+    const ascending = SparseBins.of(bins);
     LATENCY_INDICATORS.forEach((indicator, i) => {
-      const log = Math.log(quantileMs(bins, count, LATENCY_QUANTILES[indicator]));
+      const log = Math.log(quantileMs(ascending, count, LATENCY_QUANTILES[indicator]));
       past.logMs[i] = (past.logMs[i] as number) + count * log;
     });
   }
@@ -160,20 +162,23 @@ export class Operations {
 }
 
 /** The upper bound of the bin with the quantile in it, ms. */
-export function quantileMs(bins: ReadonlyMap<number, number>, count: number, quantile: number): number {
+export function quantileMs(latencies: BinCounts, count: number, quantile: number): number {
+  const { bins, counts } = SparseBins.of(latencies);
   let below = 0;
   let last = 0;
-  for (const [bin, n] of [...bins].sort(([a], [b]) => a - b)) {
-    below += n;
-    last = bin;
+  for (let i = 0; i < bins.length; i++) {
+    below += counts[i] as number;
+    last = bins[i] as number;
     if (below >= quantile * count) break;
   }
   return upperBoundNs(last) / NS_PER_MS;
 }
 
-function countOf(bins: ReadonlyMap<number, number>): number {
+function countOf(bins: BinCounts): number {
   let count = 0;
-  for (const n of bins.values()) count += n;
+  bins.forEach((n) => {
+    count += n;
+  });
   return count;
 }
 

@@ -1,10 +1,10 @@
-import type { SeriesKind } from '../../proto/windback/health.ts';
-import { type Block, InstanceBlock, type VersionBlock } from './block.ts';
+import type { InstanceBlock } from './block.ts';
 import type { Cohort } from './cohort.ts';
 import { CallKnowledge } from './indicators/calls.ts';
 import { LatencyKnowledge } from './indicators/latency.ts';
 import { ResourceKnowledge } from './indicators/resources.ts';
 import { SignatureKnowledge } from './indicators/signatures.ts';
+import type { Views } from './views.ts';
 
 /**
  * What is known of how one baseline version usually behaves. Blocks enter after they were judged, so that no block is
@@ -22,27 +22,24 @@ export class Knowledge {
   }
 
   /** A block of the fine raster. `isCandidate` says whose signatures are not yet known. */
-  learn(block: Block, baseline: Cohort, isCandidate: (version: string) => boolean): void {
-    for (const [version, one] of block.versions) {
-      if (!isCandidate(version)) this.signatures.learn([...one.instances.values()]);
+  learn(views: Views, baseline: Cohort, isCandidate: (version: string) => boolean): void {
+    const known: InstanceBlock[] = [];
+    for (const [version, one] of views.block.versions) {
+      if (one.has('signature') && !isCandidate(version)) known.push(...one.instances.values());
     }
-    const own = block.versions.get(baseline.version);
-    if (own === undefined) return;
-    const all = together(own, ['span', 'calls']);
+    if (known.length > 0) this.signatures.learn(known);
+    if (!views.block.versions.has(baseline.version)) return;
+    const all = views.sum(baseline.version);
     if (baseline.sendsSpans) this.latency.learn(all.cells('span'));
     this.calls.learn(all);
   }
 
   /** A block of a minute, of what is sampled or exported that rarely. */
-  learnMinute(block: Block, baseline: Cohort, cohorts: ReadonlyMap<string, Cohort>): void {
-    for (const [version, one] of block.versions) {
-      const cohort = cohorts.get(version);
-      if (cohort === undefined || !one.has('resource')) continue;
-      this.resources.learn(version, cohort.groups.split(one), version === baseline.version);
+  learnMinute(views: Views, baseline: Cohort): void {
+    for (const [version, one] of views.block.versions) {
+      if (one.has('resource')) this.resources.learn(version, views.groups(version), version === baseline.version);
     }
-    const own = block.versions.get(baseline.version);
-    if (own === undefined || baseline.sendsSpans) return;
-    this.latency.learn(together(own, ['metric']).cells('metric'));
+    if (!baseline.sendsSpans) this.latency.learn(views.sum(baseline.version).cells('metric'));
   }
 
   save(): KnowledgeState {
@@ -63,13 +60,6 @@ export class Knowledge {
     knowledge.resources.restore(state.resources);
     return knowledge;
   }
-}
-
-/** All instances of a version as one. */
-function together(version: VersionBlock, kinds: readonly SeriesKind[]): InstanceBlock {
-  const sum = new InstanceBlock();
-  for (const instance of version.instances.values()) sum.merge(instance, kinds);
-  return sum;
 }
 
 export interface KnowledgeState {

@@ -1,13 +1,13 @@
-import type { Block, VersionBlock } from './block.ts';
 import type { Board } from './board.ts';
 import type { Cohort } from './cohort.ts';
 import type { VerdictConfig } from './config.ts';
 import { HistoricalBets } from './history-bets.ts';
-import { HISTORY_INDICATORS, MinuteSum, type OperationMinute } from './history-minute.ts';
+import { HISTORY_INDICATORS, MinuteSum } from './history-minute.ts';
 import { type Comparison, History } from './history.ts';
 import type { ServiceIdentity } from './identity.ts';
 import { floorMsOf, type Rollout } from './rollout.ts';
 import type { Rollouts } from './rollouts.ts';
+import type { Views } from './views.ts';
 
 /** What a `Past` keeps. */
 export interface PastState {
@@ -35,17 +35,22 @@ export class Past {
   }
 
   /** Takes in a block of a service in which rollouts can be. */
-  add(block: Block, start: number, cohorts: ReadonlyMap<string, Cohort>): void {
+  add(views: Views, cohorts: ReadonlyMap<string, Cohort>): void {
     if (!this.#config.history.enabled) return;
-    const minute = Math.floor(start / 60);
-    const requests = [...block.versions].map(([version, one]) => one.total(kindOf(cohorts.get(version))).all);
-    const all = requests.reduce((sum, count) => sum + count, block.unknown);
+    const { block, start } = views;
+    let all = block.unknown;
     for (const [version, one] of block.versions) {
       const cohort = cohorts.get(version);
+      const kind = cohort?.requestKind ?? 'span';
+      all += one.total(kind).all;
       if (cohort === undefined) continue;
-      const sum = this.#sums.get(version) ?? new MinuteSum(minute);
-      sum.add(operationsOf(one, cohort, start, this.#config.warm_up / 1000), one.total('log'), 0);
-      this.#sums.set(version, sum);
+      let sum = this.#sums.get(version);
+      if (sum === undefined) {
+        sum = new MinuteSum(Math.floor(start / 60));
+        this.#sums.set(version, sum);
+      }
+      sum.addCells(views.sum(version).cells(kind), views.warmSum(version).cells(kind));
+      sum.addLogs(one.total('log'));
     }
     for (const sum of this.#sums.values()) sum.requests += all;
   }
@@ -98,29 +103,4 @@ export class Past {
     const high = HISTORY_INDICATORS.filter((name) => comparison.get(name)?.high === true);
     this.#board.postMinute(this.#identity.key, minute, high);
   }
-}
-
-function kindOf(cohort: Cohort | undefined): Cohort['requestKind'] {
-  return cohort?.requestKind ?? 'span';
-}
-
-/** Operations of a version, with the latencies of instances that have warmed up. */
-function operationsOf(
-  block: VersionBlock,
-  cohort: Cohort,
-  start: number,
-  warmUpSlots: number,
-): Map<string, OperationMinute> {
-  const sums = new Map<string, { all: number; bad: number; bins: Map<number, number> }>();
-  for (const [instance, one] of block.instances) {
-    const isWarm = cohort.isWarm(instance, start, warmUpSlots);
-    for (const [operation, { all, bad, bins }] of one.cells(cohort.requestKind)) {
-      const sum = sums.get(operation) ?? { all: 0, bad: 0, bins: new Map<number, number>() };
-      sum.all += all;
-      sum.bad += bad;
-      if (isWarm) for (const [bin, count] of bins) sum.bins.set(bin, (sum.bins.get(bin) ?? 0) + count);
-      sums.set(operation, sum);
-    }
-  }
-  return sums;
 }

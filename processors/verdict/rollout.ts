@@ -19,6 +19,7 @@ import { CrashWatch } from './crash-watch.ts';
 import { readCustom, readErrors, readLogErrors } from './indicators/counted.ts';
 import type { View } from './indicators/reader.ts';
 import type { Knowledge } from './knowledge.ts';
+import type { Views } from './views.ts';
 
 /** The latency indicators and the quantile of the baseline that each one looks beyond. */
 const QUANTILES = { slow_p50: 0.5, slow_p90: 0.9, slow_p99: 0.99 } as const;
@@ -47,6 +48,7 @@ export interface Cohorts {
 /** A block to be judged. */
 export interface Play {
   readonly block: Block;
+  readonly views: Views;
   /** Its first slot, and the first one after it. */
   readonly start: number;
   readonly end: number;
@@ -134,9 +136,8 @@ export class Rollout {
     }
     this.comparedAt = start;
     this.#remember(candidate, baseline, play.knowledge);
-    const view = viewOf(candidate, baseline, cohorts, 'span');
-    if (cohorts.candidate.sendsSpans && cohorts.baseline.sendsSpans)
-      this.#playRequests(view, candidate, baseline, play);
+    const view = this.#viewOf(play, 'span');
+    if (cohorts.candidate.sendsSpans && cohorts.baseline.sendsSpans) this.#playRequests(view, play);
     this.#compare('log_errors', () => readLogErrors(view), play);
     this.#compare('new_signatures', () => play.knowledge.signatures.read(view), play);
     this.#compare('calls', () => play.knowledge.calls.read(view, this.#marginOf('calls')), play);
@@ -151,7 +152,7 @@ export class Rollout {
     const isBySpans = candidate.sendsSpans && baseline.sendsSpans;
     if (version === undefined || !isBySpans || this.comparedAt === 0) return;
     const isCandidate = play.block.versions.get(this.identity.candidate) === version;
-    const groups = (isCandidate ? candidate : baseline).groups.split(version);
+    const groups = play.views.groups(isCandidate ? this.identity.candidate : this.identity.baseline);
     const view: View = { candidate: isCandidate ? groups : [], baseline: isCandidate ? [] : groups, requests: 'span' };
     this.#compare('errors', () => readErrors(view), play);
   }
@@ -162,11 +163,11 @@ export class Rollout {
     const candidate = block.versions.get(this.identity.candidate);
     const baseline = block.versions.get(this.identity.baseline);
     if (candidate === undefined || baseline === undefined) return;
-    const view = viewOf(candidate, baseline, cohorts, 'metric');
+    const view = this.#viewOf(play, 'metric');
     const isBySpans = cohorts.candidate.sendsSpans && cohorts.baseline.sendsSpans;
     if (!isBySpans && !cohorts.candidate.sendsSpans && !cohorts.baseline.sendsSpans) {
       this.comparedAt = play.start;
-      this.#playRequests(view, candidate, baseline, play);
+      this.#playRequests(view, play);
     }
     this.#compare('resource', () => knowledge.resources.read(view, this.identity, this.#marginOf('resource')), play);
   }
@@ -215,14 +216,14 @@ export class Rollout {
     return rollout;
   }
 
-  #playRequests(view: View, candidate: VersionBlock, baseline: VersionBlock, play: Play): void {
+  #playRequests(view: View, play: Play): void {
     this.#compare('errors', () => readErrors(view), play);
-    const { cohorts, start, knowledge } = play;
-    const warmUpSlots = this.#config.warm_up / 1000;
-    const warm = (cohort: Cohort) => (instance: string) => cohort.isWarm(instance, start, warmUpSlots);
+    const { views, knowledge } = play;
+    const { candidate, baseline } = this.identity;
     const warmView: View = {
-      candidate: cohorts.candidate.groups.split(candidate, warm(cohorts.candidate)),
-      baseline: cohorts.baseline.groups.split(baseline, warm(cohorts.baseline)),
+      candidate: views.warmGroups(candidate),
+      baseline: views.warmGroups(baseline),
+      baselineSum: views.warmSum(baseline),
       requests: view.requests,
     };
     const names = LATENCY.filter((name) => this.comparisons.has(name));
@@ -233,6 +234,14 @@ export class Rollout {
     knowledge.latency.read(warmView, looks).forEach((readings, i) => {
       this.#compare(names[i] as string, () => readings, play);
     });
+  }
+
+  #viewOf({ views }: Play, requests: View['requests']): View {
+    return {
+      candidate: views.groups(this.identity.candidate),
+      baseline: views.groups(this.identity.baseline),
+      requests,
+    };
   }
 
   /** `errors` and `log_errors` enter the windows second by second as they come; the rest only when it is judged. */
@@ -258,7 +267,7 @@ export class Rollout {
   #total(candidate: VersionBlock | undefined, baseline: VersionBlock | undefined, cohorts: Cohorts): void {
     addTotals(this.totals.candidate, candidate, cohorts.candidate);
     addTotals(this.totals.baseline, baseline, cohorts.baseline);
-    if (candidate === undefined || candidate.exemplars.size === 0) return;
+    if (candidate === undefined || candidate.exemplars.length === 0) return;
     this.#exemplars = [...new Set([...this.#exemplars, ...candidate.exemplars])].sort().slice(0, EXEMPLARS);
   }
 
@@ -331,14 +340,6 @@ function marginOf(name: string, { indicators, tolerance }: VerdictConfig): numbe
 /** Latency that is worse by less than this does not matter. */
 export function floorMsOf(name: string, { indicators }: VerdictConfig): number {
   return (LATENCY as readonly string[]).includes(name) ? indicators[name as LatencyIndicator].floor : 0;
-}
-
-function viewOf(candidate: VersionBlock, baseline: VersionBlock, cohorts: Cohorts, requests: View['requests']): View {
-  return {
-    candidate: cohorts.candidate.groups.split(candidate),
-    baseline: cohorts.baseline.groups.split(baseline),
-    requests,
-  };
 }
 
 function requestsOf(block: VersionBlock, cohort: Cohort | undefined): number {

@@ -2,24 +2,26 @@ import type { Roles } from '../../pipeline/roles.ts';
 import { UNKNOWN_VERSION } from '../../pipeline/tag.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
 import type { DeltaSeries, DeploymentEvent, SeriesKind } from '../../proto/windback/health.ts';
-import { Block, type VersionState } from './block.ts';
+import { Block, type BlockLimits, MAX_CELLS, type VersionState } from './block.ts';
 import type { Board } from './board.ts';
 import { Cohort, type CohortState } from './cohort.ts';
 import type { VerdictConfig } from './config.ts';
 import type { ServiceIdentity } from './identity.ts';
 import { Knowledge, type KnowledgeState } from './knowledge.ts';
+import type { Limit, Overflow } from './overflow.ts';
 import type { Overrides } from './overrides.ts';
 import { Past, type PastState } from './past.ts';
 import type { Outcome } from './recovery.ts';
 import { Referee, type RefereeState } from './referee.ts';
 import { MINUTE, type Play, type Rollout } from './rollout.ts';
 import { Rollouts, type RolloutsState } from './rollouts.ts';
+import { Views } from './views.ts';
 import { Watermark, type WatermarkState } from './watermark.ts';
 
 /** What one service's judge counts for all: late events, and what hit a limit. */
 export interface JudgeCounts {
   late: number;
-  overflow: number;
+  readonly overflow: Overflow;
 }
 
 /** What the judges of all services share. */
@@ -74,7 +76,8 @@ export class ServiceJudge {
   readonly #past: Past;
   readonly #blocks = new Map<number, Block>();
   /** What the present minute brought of the kinds that are judged minute by minute. */
-  #minute = new Block();
+  #minute: Block;
+  readonly #limits: BlockLimits;
   #knowledge = new Knowledge('');
   #events: DeploymentEvent[] = [];
   /** First slot ever seen; the next block to judge begins with `#nextSlot`. */
@@ -92,6 +95,9 @@ export class ServiceJudge {
     this.#watermark = new Watermark(config.lateness, config.max_hold);
     this.#referee = new Referee(identity, surroundings);
     this.#past = new Past(identity, config, surroundings.board);
+    const onOverflow = (limit: Limit) => surroundings.counts.overflow.add(limit);
+    this.#limits = { instances: config.max_instances, cells: MAX_CELLS, onOverflow };
+    this.#minute = new Block(this.#limits);
   }
 
   /** First slot that is not judged yet; undefined before the first telemetry. */
@@ -107,7 +113,7 @@ export class ServiceJudge {
     }
     const cohort = this.#cohort(series.version, slot);
     if (cohort === undefined) {
-      this.#surroundings.counts.overflow += series.all;
+      this.#surroundings.counts.overflow.add('versions', series.all);
       return;
     }
     this.#open(slot);
@@ -189,7 +195,7 @@ export class ServiceJudge {
     judge.#knowledge = Knowledge.restore(state.knowledge);
     judge.#referee.restore(state.referee);
     judge.#past.restore(state.past);
-    for (const [start, saved] of state.blocks) judge.#blocks.set(start, new Block().restore(saved));
+    for (const [start, saved] of state.blocks) judge.#blocks.set(start, new Block(judge.#limits).restore(saved));
     judge.#minute.restore(state.minute);
     judge.#events = [...state.events];
     judge.#firstSlot = state.slots[0] ?? undefined;
@@ -256,7 +262,7 @@ export class ServiceJudge {
     const start = slot - (slot % this.#blockSlots);
     let block = this.#blocks.get(start);
     if (block === undefined) {
-      block = new Block();
+      block = new Block(this.#limits);
       this.#blocks.set(start, block);
     }
     return block;
@@ -270,7 +276,7 @@ export class ServiceJudge {
   }
 
   #judge(start: number): DecisionEvent[] {
-    const block = this.#blocks.get(start) ?? new Block();
+    const block = this.#blocks.get(start) ?? new Block(this.#limits);
     this.#blocks.delete(start);
     const end = start + this.#blockSlots;
     this.#nextSlot = end;
@@ -281,15 +287,17 @@ export class ServiceJudge {
     this.rollouts.chooseBaseline(end, this.#firstSlot as number);
     this.rollouts.detect(block, start);
     this.#turnTo(this.rollouts.baseline);
-    this.#past.add(block, start, this.cohorts);
+    const views = this.#views(block, start);
+    this.#past.add(views, this.cohorts);
     const isMinuteOver = Math.floor(end / MINUTE) > Math.floor(start / MINUTE);
+    const minute = isMinuteOver ? this.#views(this.#minute, end - MINUTE) : undefined;
     for (const rollout of this.rollouts.underWay.values()) {
-      rollout.play(this.#play(rollout, block, start, end));
-      if (isMinuteOver) rollout.playMinute(this.#play(rollout, this.#minute, end - MINUTE, end));
+      rollout.play(this.#play(rollout, views, end));
+      if (minute !== undefined) rollout.playMinute(this.#play(rollout, minute, end));
     }
     if (isMinuteOver) this.#past.closeMinute(this.rollouts, end);
     const decisions = this.#referee.decide(this.rollouts, this.cohorts, end);
-    this.#learn(block, isMinuteOver);
+    this.#learn(views, minute);
     this.#end(end);
     this.#tell();
     return decisions;
@@ -307,11 +315,17 @@ export class ServiceJudge {
     return due.sort(inOrder);
   }
 
-  #play({ identity }: Rollout, block: Block, start: number, end: number): Play {
+  #views(block: Block, start: number): Views {
+    return new Views(block, start, this.cohorts, this.#surroundings.config.warm_up / 1000);
+  }
+
+  #play({ identity }: Rollout, views: Views, end: number): Play {
     const { max_instances } = this.#surroundings.config;
+    const { block, start } = views;
     const cohort = (version: string) => this.cohorts.get(version) ?? new Cohort(version, start, max_instances);
     return {
       block,
+      views,
       start,
       end,
       cohorts: { candidate: cohort(identity.candidate), baseline: cohort(identity.baseline) },
@@ -320,14 +334,14 @@ export class ServiceJudge {
     };
   }
 
-  #learn(block: Block, isMinuteOver: boolean): void {
+  #learn(views: Views, minute: Views | undefined): void {
     const { baseline, underWay } = this.rollouts;
     const cohort = baseline === undefined ? undefined : this.cohorts.get(baseline);
     if (cohort !== undefined) {
-      this.#knowledge.learn(block, cohort, (version) => underWay.has(version));
-      if (isMinuteOver) this.#knowledge.learnMinute(this.#minute, cohort, this.cohorts);
+      this.#knowledge.learn(views, cohort, (version) => underWay.has(version));
+      if (minute !== undefined) this.#knowledge.learnMinute(minute, cohort);
     }
-    if (isMinuteOver) this.#minute = new Block();
+    if (minute !== undefined) this.#minute = new Block(this.#limits);
   }
 
   #end(end: number): void {

@@ -10,6 +10,7 @@ import type { VerdictConfig } from './config.ts';
 import { digestOf } from './decision.ts';
 import { ScoreGauges } from './gauges.ts';
 import { DecisionLog } from './decision-log.ts';
+import { type Limit, LIMITS, Overflow } from './overflow.ts';
 import { Overrides } from './overrides.ts';
 import type { Outcome } from './recovery.ts';
 import { ServiceJudge, type Surroundings } from './service-judge.ts';
@@ -30,7 +31,7 @@ export class VerdictProcessor implements Component, Consumer {
   readonly #overrides = new Overrides();
   readonly #state: StateKeeper;
   readonly #late: Count;
-  readonly #overflow: Count;
+  readonly #overflow: Readonly<Record<Limit, Count>>;
   #stopTicking: () => void = () => {};
 
   constructor(config: VerdictConfig, next: Outlets, context: Context) {
@@ -43,13 +44,14 @@ export class VerdictProcessor implements Component, Consumer {
       roles: context.roles,
       board: new Board(),
       overrides: this.#overrides,
-      counts: { late: 0, overflow: 0 },
+      counts: { late: 0, overflow: new Overflow() },
       onOutcome: (id, outcome) => this.#recordOutcome(id, outcome),
     };
     this.#state = new StateKeeper(context, this.#surroundings, this.#services, this.#decisions);
     const { id, meter } = context;
     this.#late = meter.counter('windback_verdict_late_events_total', { processor: id });
-    this.#overflow = meter.counter('windback_verdict_overflow_total', { processor: id });
+    const overflow = (limit: Limit) => meter.counter('windback_verdict_overflow_total', { processor: id, limit });
+    this.#overflow = Object.fromEntries(LIMITS.map((limit) => [limit, overflow(limit)])) as Record<Limit, Count>;
     this.#observe();
     this.#serve();
   }
@@ -85,7 +87,7 @@ export class VerdictProcessor implements Component, Consumer {
     let judge = this.#services.get(key);
     if (judge === undefined) {
       if (this.#services.size >= this.#config.max_services) {
-        this.#surroundings.counts.overflow++;
+        this.#surroundings.counts.overflow.add('services');
         return undefined;
       }
       judge = new ServiceJudge({ key, namespace, service, environment }, this.#surroundings);
@@ -164,9 +166,8 @@ export class VerdictProcessor implements Component, Consumer {
   #report(): void {
     const { counts } = this.#surroundings;
     this.#late.add(counts.late);
-    this.#overflow.add(counts.overflow);
     counts.late = 0;
-    counts.overflow = 0;
+    for (const [limit, count] of counts.overflow.take()) this.#overflow[limit].add(count);
   }
 
   #observe(): void {

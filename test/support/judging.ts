@@ -4,6 +4,7 @@ import { serviceKeyOf } from '../../pipeline/tag.ts';
 import { type VerdictConfig, verdictConfig } from '../../processors/verdict/config.ts';
 import { digestOf } from '../../processors/verdict/decision.ts';
 import { Board } from '../../processors/verdict/board.ts';
+import { Overflow } from '../../processors/verdict/overflow.ts';
 import { Overrides } from '../../processors/verdict/overrides.ts';
 import type { Outcome } from '../../processors/verdict/recovery.ts';
 import type { Rollout } from '../../processors/verdict/rollout.ts';
@@ -56,7 +57,7 @@ export function config(overrides: Record<string, unknown> = {}): VerdictConfig {
 /** One service's judge on a clock that follows the telemetry: a second's deltas arrive when it is over. */
 export class Bench {
   readonly roles = new Roles();
-  readonly counts = { late: 0, overflow: 0 };
+  readonly counts = { late: 0, overflow: new Overflow() };
   readonly board = new Board();
   readonly overrides = new Overrides();
   readonly outcomes: [string, Outcome][] = [];

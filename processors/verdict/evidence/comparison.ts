@@ -1,7 +1,7 @@
 import type { Pair } from '../../../proto/windback/decision.ts';
 import { Bets, type BetsState } from './bets.ts';
 import { Endurance, type EnduranceState } from './endurance.ts';
-import { RiskInterval } from './interval.ts';
+import { type IntervalState, RiskInterval } from './interval.ts';
 import { ObjectiveBets } from './objective.ts';
 import { type QuietState, QuietStretch } from './quiet.ts';
 import { against, type Counts, type Readings, type Strata, sumOf, total, without } from './strata.ts';
@@ -26,11 +26,16 @@ const CALM_FADE = 0.0005;
 /** Strata remembered by name; further ones are compared all the same, but not told apart in a decision. */
 const MAX_STRATA = 1000;
 
+interface MutablePair {
+  bad: number;
+  all: number;
+}
+
 /** What a `Comparison` keeps. */
 export interface ComparisonState {
   readonly worse: BetsState;
   readonly better: BetsState;
-  readonly interval: readonly (readonly number[])[];
+  readonly interval: IntervalState;
   readonly objective: readonly number[];
   readonly endurance: EnduranceState;
   readonly quiet: QuietState;
@@ -51,8 +56,7 @@ export class Comparison {
   readonly #quiet: QuietStretch;
   readonly candidate = { bad: 0, all: 0 };
   readonly baseline = { bad: 0, all: 0 };
-  /** By operation, since the rollout began. */
-  readonly operations = new Map<string, { candidate: Pair; baseline: Pair }>();
+  readonly #operations = new Map<string, { candidate: MutablePair; baseline: MutablePair }>();
   /** The same evidence without one group of the candidate's instances, by group. */
   readonly #breadth = new Map<number, Bets>();
   /** The same evidence for one group of the baseline's instances against the rest, and the highest it ever reached. */
@@ -102,6 +106,11 @@ export class Comparison {
   /** The highest evidence that any group of the baseline's own instances ever had against the rest. */
   get logPlacebo(): number {
     return Math.max(0, ...[...this.#placebos.values()].map(({ highest }) => highest));
+  }
+
+  /** By operation, since the rollout began. */
+  get operations(): ReadonlyMap<string, { readonly candidate: Pair; readonly baseline: Pair }> {
+    return this.#operations;
   }
 
   get placebos(): number {
@@ -159,7 +168,7 @@ export class Comparison {
     }
     [this.candidate.bad, this.candidate.all, this.baseline.bad, this.baseline.all] = state.pairs;
     for (const [name, cBad, cAll, bBad, bAll] of state.operations) {
-      this.operations.set(name, { candidate: { bad: cBad, all: cAll }, baseline: { bad: bBad, all: bAll } });
+      this.#operations.set(name, { candidate: { bad: cBad, all: cAll }, baseline: { bad: bBad, all: bAll } });
     }
   }
 
@@ -198,7 +207,7 @@ export class Comparison {
   }
 
   #playPlacebos(baseline: Readings['baseline'], rest: Counts, suspects: Readings['suspects']): void {
-    if (baseline.filter((one) => one !== undefined).length < 2) return;
+    if (countOf(baseline) < 2) return;
     suspects.forEach((one, group) => {
       if (one === undefined) return;
       let placebo = this.#placebos.get(group);
@@ -233,19 +242,22 @@ export class Comparison {
   }
 
   #count(names: readonly string[], candidate: Counts, baseline: Counts): void {
-    names.forEach((name, i) => {
-      const of = (counts: Counts) => ({ bad: counts.bad[i] as number, all: counts.all[i] as number });
-      const both = { candidate: of(candidate), baseline: of(baseline) };
-      add(this.candidate, both.candidate);
-      add(this.baseline, both.baseline);
-      const known = this.operations.get(name);
-      if (known === undefined) {
-        if (this.operations.size < MAX_STRATA) this.operations.set(name, both);
-        return;
-      }
-      add(known.candidate as { bad: number; all: number }, both.candidate);
-      add(known.baseline as { bad: number; all: number }, both.baseline);
-    });
+    for (let i = 0; i < names.length; i++) {
+      addAt(this.candidate, candidate, i);
+      addAt(this.baseline, baseline, i);
+      const known = this.#operation(names[i] as string);
+      if (known === undefined) continue;
+      addAt(known.candidate, candidate, i);
+      addAt(known.baseline, baseline, i);
+    }
+  }
+
+  #operation(name: string): { candidate: MutablePair; baseline: MutablePair } | undefined {
+    const known = this.#operations.get(name);
+    if (known !== undefined || this.#operations.size >= MAX_STRATA) return known;
+    const fresh = { candidate: { bad: 0, all: 0 }, baseline: { bad: 0, all: 0 } };
+    this.#operations.set(name, fresh);
+    return fresh;
   }
 }
 
@@ -259,6 +271,12 @@ function isSilent(candidate: Counts, baseline: Counts): boolean {
   return candidate.over.length === 0 && total(candidate.bad) === 0 && total(baseline.bad) === 0;
 }
 
+function countOf(groups: Readings['baseline']): number {
+  let count = 0;
+  for (const one of groups) if (one !== undefined) count++;
+  return count;
+}
+
 function mirrored({ candidateAll, candidateBad, baselineAll, baselineBad }: Strata): Strata {
   return {
     candidateAll: baselineAll,
@@ -269,7 +287,7 @@ function mirrored({ candidateAll, candidateBad, baselineAll, baselineBad }: Stra
   };
 }
 
-function add(sum: { bad: number; all: number }, pair: Pair): void {
-  sum.bad += pair.bad;
-  sum.all += pair.all;
+function addAt(sum: MutablePair, { bad, all }: Counts, i: number): void {
+  sum.bad += bad[i] as number;
+  sum.all += all[i] as number;
 }

@@ -12,19 +12,19 @@ const MOST = 0.999;
  * events one by one: bursts could make it too sure of a version that fails, never of one that does not.
  */
 export class ObjectiveBets {
-  readonly #budget: number;
+  /** By belief: what one bad event, and one good one, add to the logarithm of the capital. */
+  readonly #gains: readonly (readonly [bad: number, good: number])[];
   readonly #logs = new Float64Array(BELIEFS.length).fill(-Math.log(BELIEFS.length));
 
   /** `budget`: the rate of bad events that the objective allows. */
   constructor(budget: number) {
     // Where everything may go wrong the ratio has no bound: a number all the same, since it is kept as JSON.
-    this.#budget = Math.min(budget, MOST);
+    const most = Math.min(budget, MOST);
+    this.#gains = BELIEFS.map((part) => [Math.log(part), Math.log((1 - part * most) / (1 - most))] as const);
   }
 
   play(bad: number, all: number): void {
-    BELIEFS.forEach((part, i) => {
-      const gainBad = Math.log(part);
-      const gainGood = Math.log((1 - part * this.#budget) / (1 - this.#budget));
+    this.#gains.forEach(([gainBad, gainGood], i) => {
       this.#logs[i] = (this.#logs[i] as number) + bad * gainBad + (all - bad) * gainGood;
     });
   }

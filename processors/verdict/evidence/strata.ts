@@ -41,7 +41,7 @@ export function emptyCounts(size: number, hasOver = false): Counts {
 export function sumOf(groups: readonly (Counts | undefined)[], size: number): Counts {
   const sum = emptyCounts(
     size,
-    groups.some((one) => (one?.over.length ?? 0) > 0),
+    groups.some((one) => one !== undefined && one.over.length > 0),
   );
   for (const one of groups) {
     if (one === undefined) continue;
@@ -55,34 +55,42 @@ export function sumOf(groups: readonly (Counts | undefined)[], size: number): Co
 /** The sum without one of its parts. */
 export function without(sum: Counts, part: Counts | undefined): Counts {
   if (part === undefined) return sum;
-  const less = (values: readonly number[], parts: readonly number[]) =>
-    values.map((value, i) => value - (parts[i] ?? 0));
   return { all: less(sum.all, part.all), bad: less(sum.bad, part.bad), over: less(sum.over, part.over) };
 }
 
 /** Candidate against baseline, without the strata in which either of them had nothing to do. */
 export function against(candidate: Counts, baseline: Counts): Strata {
   const strata: Strata = { candidateAll: [], candidateBad: [], baselineAll: [], baselineBad: [], candidateOver: [] };
-  candidate.all.forEach((all, i) => {
+  const hasOver = candidate.over.length > 0;
+  for (let i = 0; i < candidate.all.length; i++) {
+    const candidateAll = candidate.all[i] as number;
     const baselineAll = baseline.all[i] as number;
-    if (all === 0 || baselineAll === 0) return;
-    strata.candidateAll.push(all);
+    if (candidateAll === 0 || baselineAll === 0) continue;
+    strata.candidateAll.push(candidateAll);
     strata.candidateBad.push(candidate.bad[i] as number);
     strata.baselineAll.push(baselineAll);
     strata.baselineBad.push(baseline.bad[i] as number);
-    if (candidate.over.length > 0) strata.candidateOver.push(candidate.over[i] as number);
-  });
+    if (hasOver) strata.candidateOver.push(candidate.over[i] as number);
+  }
   return strata;
 }
 
 export function total(values: readonly number[]): number {
   let sum = 0;
-  for (const value of values) sum += value;
+  for (let i = 0; i < values.length; i++) sum += values[i] as number;
   return sum;
 }
 
 function zeros(size: number): number[] {
-  return Array.from({ length: size }, () => 0);
+  const values: number[] = [];
+  for (let i = 0; i < size; i++) values.push(0);
+  return values;
+}
+
+function less(values: readonly number[], parts: readonly number[]): number[] {
+  const rest: number[] = [];
+  for (let i = 0; i < values.length; i++) rest.push((values[i] as number) - (parts[i] ?? 0));
+  return rest;
 }
 
 function addInto(sum: number[], values: readonly number[]): void {

@@ -1,7 +1,8 @@
-import { type Cell, cellKey, cellNames, type InstanceBlock } from '../block.ts';
+import { type Cell, cellNames, type InstanceBlock } from '../block.ts';
 import type { Readings } from '../evidence/strata.ts';
+import { SparseBins } from '../sparse-bins.ts';
 import { FadingBins } from './fading-bins.ts';
-import { type Reading, readingsOf, type View } from './reader.ts';
+import { NOTHING, type Reading, readingsOf, type View } from './reader.ts';
 
 /** The part of the baseline's requests that may lie beyond either end of the range. */
 const OUTSIDE = 0.005;
@@ -10,28 +11,36 @@ const MIN_REQUESTS = 200;
 /** Pairs of operation and callee that are remembered. */
 const MAX_EDGES = 1000;
 
+/** Calls of one operation to one callee. */
+interface Edge {
+  readonly operation: string;
+  readonly bins: FadingBins;
+}
+
 /** How many calls a request of the baseline makes to each callee, by operation. Blocks enter after they were judged. */
 export class CallKnowledge {
-  readonly #edges = new Map<string, FadingBins>();
+  /** By key of the cell. */
+  readonly #edges = new Map<string, Edge>();
 
   /**
    * Requests with an unusual number of calls, of requests, by operation and callee: shows a call that is missing or
    * doubled. `margin` widens the range for the candidate. Callees that the baseline does not know are no fault.
    */
   read(view: View, margin: number): Readings {
-    const ranges = new Map<string, { low: number; high: number }>();
-    for (const [edge, bins] of this.#edges) {
+    const ranges = new Map<string, Range>();
+    for (const [key, { operation, bins }] of this.#edges) {
       if (bins.total < MIN_REQUESTS) continue;
-      ranges.set(edge, { low: bins.lowerBin(OUTSIDE), high: bins.quantileBin(1 - OUTSIDE) });
+      ranges.set(key, { operation, low: bins.lowerBin(OUTSIDE), high: bins.quantileBin(1 - OUTSIDE) });
     }
+    if (ranges.size === 0) return NOTHING;
     const reader = (widening: number) => (group: InstanceBlock) => {
       const readings = new Map<string, Reading>();
-      for (const [edge, { low, high }] of ranges) {
-        const counted = callsOf(group, edge);
-        if (counted === undefined) continue;
+      for (const [key, { operation, low, high }] of ranges) {
+        const all = requestsOf(group, operation);
+        if (all === 0) continue;
         const from = Math.ceil(low / (1 + widening));
         const to = Math.floor(high * (1 + widening));
-        readings.set(edge, { all: counted.all, bad: outside(counted.bins, from, to) });
+        readings.set(key, { all, bad: outside(group.cells('calls').get(key), all, from, to) });
       }
       return readings;
     };
@@ -39,42 +48,60 @@ export class CallKnowledge {
   }
 
   learn(group: InstanceBlock): void {
-    for (const key of new Set([...this.#edges.keys(), ...group.cells('calls').keys()])) {
-      const counted = callsOf(group, key);
-      if (counted === undefined) continue;
-      let edge = this.#edges.get(key);
-      if (edge === undefined) {
-        if (this.#edges.size >= MAX_EDGES) continue;
-        edge = new FadingBins();
-        this.#edges.set(key, edge);
-      }
-      edge.add(counted.bins);
+    const calls = group.cells('calls');
+    this.#open(group);
+    for (const [key, { operation, bins }] of this.#edges) {
+      const requests = requestsOf(group, operation);
+      if (requests > 0) bins.add(withNone(calls.get(key), requests));
     }
   }
 
   save(): readonly (readonly [string, ReturnType<FadingBins['save']>])[] {
-    return [...this.#edges].map(([name, bins]) => [name, bins.save()] as const);
+    return [...this.#edges].map(([key, { bins }]) => [key, bins.save()] as const);
   }
 
   restore(state: ReturnType<CallKnowledge['save']>): void {
-    for (const [name, saved] of state) this.#edges.set(name, FadingBins.restore(saved));
+    for (const [key, saved] of state) {
+      this.#edges.set(key, { operation: cellNames(key)[0], bins: FadingBins.restore(saved) });
+    }
+  }
+
+  /** In the order of names: which ones find room must not depend on which came first. */
+  #open(group: InstanceBlock): void {
+    const fresh = [...group.cells('calls').keys()].filter((key) => !this.#edges.has(key)).sort();
+    for (const key of fresh) {
+      const [operation] = cellNames(key);
+      if (requestsOf(group, operation) === 0) continue;
+      if (this.#edges.size >= MAX_EDGES) return;
+      this.#edges.set(key, { operation, bins: new FadingBins() });
+    }
   }
 }
 
-/** Requests of the edge's operation by number of calls, those without a call among them; undefined without requests. */
-function callsOf(group: InstanceBlock, edge: string): { all: number; bins: ReadonlyMap<number, number> } | undefined {
-  const [operation] = cellNames(edge);
-  const requests = group.cells('span').get(cellKey(operation, ''))?.all ?? 0;
-  if (requests === 0) return undefined;
-  const calls: Cell | undefined = group.cells('calls').get(edge);
-  const bins = new Map(calls?.bins ?? []);
-  const none = requests - (calls?.all ?? 0);
-  if (none > 0) bins.set(0, none);
-  return { all: requests, bins };
+/** Numbers of calls that are usual. */
+interface Range {
+  readonly operation: string;
+  readonly low: number;
+  readonly high: number;
 }
 
-function outside(bins: ReadonlyMap<number, number>, low: number, high: number): number {
+function requestsOf(group: InstanceBlock, operation: string): number {
+  return group.cells('span').get(operation)?.all ?? 0;
+}
+
+/** Requests by number of calls, those without a call among them. */
+function withNone(calls: Cell | undefined, requests: number): SparseBins {
+  const bins = new SparseBins();
+  const none = requests - (calls?.all ?? 0);
+  if (none > 0) bins.addAll([0], [none]);
+  if (calls !== undefined) bins.add(calls.bins);
+  return bins;
+}
+
+function outside(calls: Cell | undefined, requests: number, low: number, high: number): number {
   let count = 0;
-  for (const [calls, amount] of bins) if (calls < low || calls > high) count += amount;
+  withNone(calls, requests).forEach((amount, number) => {
+    if (number < low || number > high) count += amount;
+  });
   return count;
 }

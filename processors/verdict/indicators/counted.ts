@@ -1,7 +1,7 @@
 import type { InstanceBlock } from '../block.ts';
 import { cellNames } from '../block.ts';
 import type { Readings } from '../evidence/strata.ts';
-import { readAlike, type Reading, some, type View } from './reader.ts';
+import { NOTHING, readAlike, type Reading, some, type View } from './reader.ts';
 
 /** Failed requests of requests, by operation. */
 export function readErrors(view: View): Readings {
@@ -23,6 +23,8 @@ export function exposureOf({ candidate, baseline, requests }: View): (group: Ins
 
 /** Items for which the user's condition held, of items selected, by operation. */
 export function readCustom(view: View, indicator: string): Readings {
+  const hasAny = (group: InstanceBlock) => group.cells('custom').size > 0;
+  if (!some(view.candidate, hasAny) && !some(view.baseline, hasAny)) return NOTHING;
   return readAlike(view, (group) => {
     const readings = new Map<string, Reading>();
     for (const [key, cell] of group.cells('custom')) {

@@ -1,8 +1,8 @@
 import { binOf, upperBoundNs } from '../../../proto/windback/latency-bins.ts';
-import type { Cell, InstanceBlock } from '../block.ts';
-import type { Readings } from '../evidence/strata.ts';
+import { type Cell, InstanceBlock } from '../block.ts';
+import { type Counts, emptyCounts, type Readings } from '../evidence/strata.ts';
 import { FadingBins } from './fading-bins.ts';
-import { type Reading, readingsOf, type View } from './reader.ts';
+import { namesOf, NOTHING, type View } from './reader.ts';
 
 /** Which requests are slow: those above the quantile and as much more as this, the larger of both. */
 export interface Look {
@@ -27,34 +27,39 @@ export class LatencyKnowledge {
    * hypothesis.
    */
   read(view: View, looks: readonly Look[]): Readings[] {
-    const bounds = looks.map(() => new Map<string, Bounds>());
-    for (const [operation, cell] of together(view)) {
-      const known = this.#operations.get(operation);
-      if (known === undefined) continue;
-      looks.forEach((look, i) => {
-        if (known.total * (1 - look.quantile) < MIN_TAIL) return;
-        const reference = known.quantileBin(look.quantile);
-        const now = quantileOf(cell, look.quantile);
-        bounds[i]?.set(operation, { reference, suspect: withSlack(reference, look), now: withSlack(now, look) });
-      });
-    }
-    return bounds.map((one) => {
-      const suspect = readerOf(view, one, ({ suspect: bound }) => bound);
-      const reference = readerOf(view, one, ({ reference: bound }) => bound);
-      return readingsOf(view, { candidate: suspect, baseline: reference, suspects: suspect });
+    const baseline = together(view);
+    return looks.map((look) => {
+      const bounds = this.#boundsOf(baseline, look);
+      return bounds.size === 0 ? NOTHING : readingsBy(view, bounds);
     });
   }
 
   learn(cells: ReadonlyMap<string, Cell>): void {
+    const fresh: string[] = [];
     for (const [operation, { bins }] of cells) {
-      let known = this.#operations.get(operation);
-      if (known === undefined) {
-        if (this.#operations.size >= MAX_OPERATIONS) continue;
-        known = new FadingBins();
-        this.#operations.set(operation, known);
-      }
-      known.add(bins);
+      const known = this.#operations.get(operation);
+      if (known === undefined) fresh.push(operation);
+      else known.add(bins);
     }
+    // In the order of names: who finds room must not depend on who came first.
+    for (const operation of fresh.sort()) {
+      if (this.#operations.size >= MAX_OPERATIONS) return;
+      const bins = new FadingBins();
+      bins.add((cells.get(operation) as Cell).bins);
+      this.#operations.set(operation, bins);
+    }
+  }
+
+  #boundsOf(baseline: ReadonlyMap<string, Cell>, look: Look): Map<string, Bounds> {
+    const bounds = new Map<string, Bounds>();
+    for (const [operation, cell] of baseline) {
+      const known = this.#operations.get(operation);
+      if (known === undefined || known.total * (1 - look.quantile) < MIN_TAIL) continue;
+      const reference = known.quantileBin(look.quantile);
+      const now = quantileOf(cell, look.quantile);
+      bounds.set(operation, { reference, suspect: withSlack(reference, look), now: withSlack(now, look) });
+    }
+    return bounds;
   }
 
   save(): readonly (readonly [string, ReturnType<FadingBins['save']>])[] {
@@ -73,52 +78,50 @@ interface Bounds {
   readonly now: number;
 }
 
-function readerOf(
-  { requests }: View,
-  bounds: ReadonlyMap<string, Bounds>,
-  boundOf: (bounds: Bounds) => number,
-): (group: InstanceBlock) => ReadonlyMap<string, Reading> {
-  return (group) => {
-    const readings = new Map<string, Reading>();
-    for (const [operation, cell] of group.cells(requests)) {
-      const bound = bounds.get(operation);
-      if (bound === undefined || cell.bins.size === 0) continue;
-      const at = boundOf(bound);
-      let bad = 0;
-      let over = 0;
-      for (const [bin, count] of cell.bins) {
-        if (bin > at) bad += count;
-        if (bin > bound.now) over += count;
-      }
-      readings.set(operation, { all: cell.all, bad, over });
-    }
-    return readings;
+function readingsBy(view: View, bounds: ReadonlyMap<string, Bounds>): Readings {
+  const cellsOf = (groups: View['candidate']) => groups.map((group) => group?.cells(view.requests));
+  const candidate = cellsOf(view.candidate);
+  const baseline = cellsOf(view.baseline);
+  const isRead = (operation: string) =>
+    bounds.has(operation) && [...candidate, ...baseline].some((cells) => (cells?.get(operation)?.bins.size ?? 0) > 0);
+  const strata = namesOf([bounds]).filter(isRead);
+  const suspect = (cells: Cells) => cells && countsOf(cells, strata, bounds, ({ suspect: bin }) => bin);
+  const reference = (cells: Cells) => cells && countsOf(cells, strata, bounds, ({ reference: bin }) => bin);
+  return {
+    strata,
+    candidate: candidate.map(suspect),
+    baseline: baseline.map(reference),
+    suspects: baseline.map(suspect),
   };
 }
 
-/** A block's bins, ascending. */
-interface SortedCell {
-  readonly all: number;
-  readonly sorted: readonly (readonly [bin: number, count: number])[];
+type Cells = ReadonlyMap<string, Cell> | undefined;
+
+function countsOf(
+  cells: ReadonlyMap<string, Cell>,
+  strata: readonly string[],
+  bounds: ReadonlyMap<string, Bounds>,
+  boundOf: (bounds: Bounds) => number,
+): Counts {
+  const isTimed = (operation: string) => (cells.get(operation)?.bins.size ?? 0) > 0;
+  const counts = emptyCounts(strata.length, strata.some(isTimed));
+  for (let i = 0; i < strata.length; i++) {
+    const cell = cells.get(strata[i] as string);
+    if (cell === undefined || cell.bins.size === 0) continue;
+    const bound = bounds.get(strata[i] as string) as Bounds;
+    counts.all[i] = cell.all;
+    counts.bad[i] = Math.min(cell.all, cell.bins.above(boundOf(bound)));
+    counts.over[i] = cell.bins.above(bound.now);
+  }
+  return counts;
 }
 
 /** The baseline's cells of a block, over its groups. */
-function together({ baseline, requests }: View): Map<string, SortedCell> {
-  const sums = new Map<string, { all: number; bins: Map<number, number> }>();
-  for (const group of baseline) {
-    for (const [operation, { all, bins }] of group?.cells(requests) ?? []) {
-      let sum = sums.get(operation);
-      if (sum === undefined) {
-        sum = { all: 0, bins: new Map() };
-        sums.set(operation, sum);
-      }
-      sum.all += all;
-      for (const [bin, count] of bins) sum.bins.set(bin, (sum.bins.get(bin) ?? 0) + count);
-    }
-  }
-  return new Map(
-    [...sums].map(([operation, { all, bins }]) => [operation, { all, sorted: [...bins].sort(([a], [b]) => a - b) }]),
-  );
+function together({ baseline, baselineSum, requests }: View): ReadonlyMap<string, Cell> {
+  if (baselineSum !== undefined) return baselineSum.cells(requests);
+  const sum = new InstanceBlock();
+  for (const group of baseline) if (group !== undefined) sum.merge(group, [requests]);
+  return sum.cells(requests);
 }
 
 /**
@@ -126,15 +129,15 @@ function together({ baseline, requests }: View): Map<string, SortedCell> {
  * above it at most every other time, however large either is. For that, as many requests may lie above it as a
  * binomial count does not exceed in at most half of all cases: its mean, less about (2 - tail) / 3.
  */
-function quantileOf({ all, sorted }: SortedCell, quantile: number): number {
+function quantileOf({ all, bins: { bins, counts } }: Cell, quantile: number): number {
   const tail = 1 - quantile;
   const above = Math.floor(all * tail - 1 + (1 + tail) / 3 + ROUNDING);
   let below = 0;
-  for (const [bin, count] of sorted) {
-    below += count;
-    if (below >= all - above) return bin;
+  for (let i = 0; i < bins.length; i++) {
+    below += counts[i] as number;
+    if (below >= all - above) return bins[i] as number;
   }
-  return sorted.at(-1)?.[0] ?? 0;
+  return bins.at(-1) ?? 0;
 }
 
 /** A tail such as 1 - 0.9 is a little less than it should be. */

@@ -5,6 +5,8 @@ import { type Counts, emptyCounts, type Readings } from '../evidence/strata.ts';
 export interface View {
   readonly candidate: readonly (InstanceBlock | undefined)[];
   readonly baseline: readonly (InstanceBlock | undefined)[];
+  /** The groups of the baseline as one, where somebody has put them together already. */
+  readonly baselineSum?: InstanceBlock;
   /** Request counts come from spans, or from histograms where one of the versions sends no spans. */
   readonly requests: 'span' | 'metric';
 }
@@ -13,7 +15,6 @@ export interface View {
 export interface Reading {
   readonly all: number;
   readonly bad: number;
-  readonly over?: number;
 }
 
 /** Reads one group: its strata, by name. */
@@ -35,32 +36,34 @@ export function readAlike(view: Pick<View, 'candidate' | 'baseline'>, read: Read
 export function readingsOf(view: Pick<View, 'candidate' | 'baseline'>, reads: Reads): Readings {
   const candidate = view.candidate.map((group) => group && reads.candidate(group));
   const baseline = view.baseline.map((group) => group && reads.baseline(group));
-  const isAlike = reads.suspects === reads.baseline;
-  const suspects = isAlike ? baseline : view.baseline.map((group) => group && reads.suspects(group));
-  const names = new Set<string>();
-  for (const read of [...candidate, ...baseline]) for (const name of read?.keys() ?? []) names.add(name);
-  const strata = [...names].sort();
+  const strata = namesOf(candidate, baseline);
+  if (strata.length === 0) return NOTHING;
   const counts = (read: ReadonlyMap<string, Reading> | undefined) => read && countsOf(read, strata);
   const counted = baseline.map(counts);
-  return {
-    strata,
-    candidate: candidate.map(counts),
-    baseline: counted,
-    suspects: isAlike ? counted : suspects.map(counts),
-  };
+  const isAlike = reads.suspects === reads.baseline;
+  const suspects = isAlike ? counted : view.baseline.map((group) => group && countsOf(reads.suspects(group), strata));
+  return { strata, candidate: candidate.map(counts), baseline: counted, suspects };
+}
+
+/** Of a block in which nothing was there to read. */
+export const NOTHING: Readings = { strata: [], candidate: [], baseline: [], suspects: [] };
+
+/** The names of all groups, ascending. */
+export function namesOf(...sides: readonly (readonly (ReadonlyMap<string, unknown> | undefined)[])[]): string[] {
+  const names = new Set<string>();
+  for (const side of sides) for (const group of side) if (group) for (const name of group.keys()) names.add(name);
+  return [...names].sort();
 }
 
 function countsOf(read: ReadonlyMap<string, Reading>, strata: readonly string[]): Counts {
-  const hasOver = [...read.values()].some(({ over }) => over !== undefined);
-  const counts = emptyCounts(strata.length, hasOver);
-  strata.forEach((name, i) => {
-    const one = read.get(name);
-    if (one === undefined) return;
+  const counts = emptyCounts(strata.length);
+  for (let i = 0; i < strata.length; i++) {
+    const one = read.get(strata[i] as string);
+    if (one === undefined) continue;
     counts.all[i] = one.all;
     // More bad events than events, as several exceptions of one request, count as one each.
     counts.bad[i] = Math.min(one.all, one.bad);
-    if (hasOver) counts.over[i] = one.over ?? 0;
-  });
+  }
   return counts;
 }
 

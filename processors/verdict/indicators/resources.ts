@@ -71,7 +71,7 @@ export class ResourceKnowledge {
       const usual = this.#usual.get(metric);
       if (usual !== undefined && usual.total >= MIN_SAMPLES) {
         const bound = valueBinOf(upperBoundOf(usual.quantileBin(HIGH)) * (1 + widening));
-        readings.set(metric, { all: cell.all, bad: above(cell, bound) });
+        readings.set(metric, { all: cell.all, bad: cell.bins.above(bound) });
       }
       const levels = this.#levels.get(`${prefix}\n${metric}`);
       // A young process fills its caches: its first blocks are not held against it.
@@ -113,15 +113,11 @@ function numbersOf(groups: View['candidate']): Map<InstanceBlock, number> {
   return new Map(groups.flatMap((group, number) => (group === undefined ? [] : [[group, number] as const])));
 }
 
-function above(cell: Cell, bound: number): number {
-  let count = 0;
-  for (const [bin, amount] of cell.bins) if (bin > bound) count += amount;
-  return count;
-}
-
 /** The mean of a block's samples. */
 function levelOf(cell: Cell): number {
   let sum = 0;
-  for (const [bin, count] of [...cell.bins].sort(([a], [b]) => a - b)) sum += upperBoundOf(bin) * count;
+  cell.bins.forEach((count, bin) => {
+    sum += upperBoundOf(bin) * count;
+  });
   return sum / Math.max(1, cell.all);
 }

@@ -275,7 +275,10 @@ describe('10 000 versions in a minute', () => {
     expect(most.cohorts).toBeGreaterThan(1);
     expect(most.cohorts).toBeLessThanOrEqual(settings.max_versions);
     expect(most.rollouts).toBeLessThanOrEqual(settings.max_candidates);
-    const overflow = await counted(context, 'windback_verdict_overflow_total', { processor: 'verdict' });
+    const overflow = await counted(context, 'windback_verdict_overflow_total', {
+      processor: 'verdict',
+      limit: 'versions',
+    });
     expect(overflow).toBeGreaterThan(SECONDS * (PER_SECOND - settings.max_versions));
     const kinds = decisions.batches.flatMap((batch) =>
       batch.signal === 'decisions' ? batch.decisions.map(({ data }) => data.decision) : [],

@@ -315,7 +315,7 @@ describe('limits', () => {
     const bench = new Bench({ max_versions: 3 });
     bench.run(60, () => Array.from({ length: 50 }, (_, i) => served(`v${i}`, 2)));
     expect(bench.judge.cohorts.size).toBe(3);
-    expect(bench.counts.overflow).toBe(47 * 60 * 2);
+    expect(bench.counts.overflow.of('versions')).toBe(47 * 60 * 2);
   });
 
   it('make room for a new version when an old one has been silent', () => {

@@ -117,7 +117,7 @@ describe('limits', () => {
     bench.run(60, (i) => [...failing(i), ...Array.from({ length: 170 }, () => served(`flood-${fresh++}`, 1))]);
     bench.run(240, failing);
     expect(bench.judge.cohorts.size).toBeLessThanOrEqual(32);
-    expect(bench.counts.overflow).toBeGreaterThan(9000);
+    expect(bench.counts.overflow.of('versions')).toBeGreaterThan(9000);
     expect(bench.candidates.length).toBeLessThanOrEqual(4);
     bench.run(1500, (i) => [usual('1', i)]);
     bench.run(300, (i) => [usual('1', i), served('3', 5, 4)]);

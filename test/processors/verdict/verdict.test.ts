@@ -83,7 +83,7 @@ describe('verdict', () => {
   it('counts services beyond max_services and leaves them alone', async () => {
     const others = Array.from({ length: 5 }, (_, i) => ({ ...good, service: `s${i}` }));
     const running = await (await start({ max_services: 3 })).run(10, others);
-    expect(await running.count('windback_verdict_overflow_total')).toBe(20);
+    expect(await running.count('windback_verdict_overflow_total', { limit: 'services' })).toBe(20);
     await running.context.meter.text();
     expect(await running.count('windback_verdict_cohorts')).toBe(3);
   });

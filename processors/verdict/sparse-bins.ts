@@ -1,0 +1,93 @@
+/** What can be added to a histogram: a `Map` of counts by bin, or another histogram. */
+export interface BinCounts {
+  readonly size: number;
+  forEach(each: (count: number, bin: number) => void): void;
+}
+
+/** A sparse histogram that grows: bins ascending, each with its count. The layout of the bins is the caller's. */
+export class SparseBins implements BinCounts {
+  readonly bins: number[] = [];
+  readonly counts: number[] = [];
+
+  /** The same, ascending; itself where it is already. */
+  static of(added: BinCounts): SparseBins {
+    if (added instanceof SparseBins) return added;
+    const copy = new SparseBins();
+    const entries: [number, number][] = [];
+    added.forEach((count, bin) => entries.push([bin, count]));
+    for (const [bin, count] of entries.sort(([a], [b]) => a - b)) copy.#insert(copy.size, bin, count);
+    return copy;
+  }
+
+  get size(): number {
+    return this.bins.length;
+  }
+
+  /** Adds parallel arrays of bins and counts. Quick where the bins ascend, right where they do not. */
+  addAll(bins: readonly number[], counts: readonly number[]): void {
+    const own = this.bins;
+    let place = 0;
+    for (let i = 0; i < bins.length; i++) {
+      const bin = bins[i] as number;
+      if (place > 0 && (own[place - 1] as number) >= bin) place = 0;
+      while (place < own.length && (own[place] as number) < bin) place++;
+      if (place < own.length && own[place] === bin)
+        this.counts[place] = (this.counts[place] as number) + (counts[i] as number);
+      else this.#insert(place, bin, counts[i] as number);
+      place++;
+    }
+  }
+
+  add(added: BinCounts): void {
+    const { bins, counts } = SparseBins.of(added);
+    this.addAll(bins, counts);
+  }
+
+  /** Forgets bins with less than this in them. */
+  keepFrom(least: number): void {
+    const { bins, counts } = this;
+    let kept = 0;
+    for (let i = 0; i < bins.length; i++) {
+      if ((counts[i] as number) < least) continue;
+      bins[kept] = bins[i] as number;
+      counts[kept++] = counts[i] as number;
+    }
+    bins.length = kept;
+    counts.length = kept;
+  }
+
+  /** How many lie in higher bins than this. */
+  above(bin: number): number {
+    let count = 0;
+    for (let i = this.bins.length - 1; i >= 0 && (this.bins[i] as number) > bin; i--) count += this.counts[i] as number;
+    return count;
+  }
+
+  forEach(each: (count: number, bin: number) => void): void {
+    for (let i = 0; i < this.bins.length; i++) each(this.counts[i] as number, this.bins[i] as number);
+  }
+
+  /** Bin, count, bin, count, …: the form for JSON. */
+  flat(): number[] {
+    return this.bins.flatMap((bin, i) => [bin, this.counts[i] as number]);
+  }
+
+  addFlat(flat: readonly number[]): void {
+    this.addAll(
+      flat.filter((_, i) => i % 2 === 0),
+      flat.filter((_, i) => i % 2 === 1),
+    );
+  }
+
+  #insert(place: number, bin: number, count: number): void {
+    const { bins, counts } = this;
+    bins.push(bin);
+    counts.push(count);
+    for (let i = bins.length - 1; i > place; i--) {
+      bins[i] = bins[i - 1] as number;
+      counts[i] = counts[i - 1] as number;
+    }
+    bins[place] = bin;
+    counts[place] = count;
+  }
+}
