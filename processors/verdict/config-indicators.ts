@@ -3,15 +3,15 @@ import { duration } from '../../pipeline/config/scalars.ts';
 
 /** Every indicator that the judge knows by name: its part of the false-rollback rate and of the score, and its terms. */
 export const INDICATOR_DEFAULTS = {
-  errors: { weight: 0.4, objective: 0.995, gating: true },
+  errors: { weight: 0.45, objective: 0.995, gating: true },
   slow_p50: { weight: 0.1, objective: 0.5, gating: true },
   slow_p90: { weight: 0.1, objective: 0.9, gating: true },
   slow_p99: { weight: 0.05, objective: 0.99, gating: true },
   log_errors: { weight: 0.05, objective: 0.99, gating: true },
   new_signatures: { weight: 0.05, objective: 0.999, gating: true },
   calls: { weight: 0.025, objective: 0.99, gating: true },
-  resource: { weight: 0.025, objective: 0.99, gating: true },
-  silence: { weight: 0.2, objective: 0.9, gating: true },
+  resource: { weight: 0.025, objective: 0.99, gating: false },
+  silence: { weight: 0.15, objective: 0.9, gating: true },
 } as const;
 
 export type BuiltInIndicator = keyof typeof INDICATOR_DEFAULTS;

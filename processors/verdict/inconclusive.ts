@@ -32,8 +32,8 @@ export function inconclusiveReason(
   }
   const burns = burningReason(rollout, known);
   if (burns !== undefined) return { reason: burns, isUrgent: true };
-  for (const { indicator, progress, guards } of weighed) {
-    const failed = progress >= 1 ? guards().find(({ passed }) => !passed) : undefined;
+  for (const { indicator, progress, isGating, guards } of weighed) {
+    const failed = isGating && progress >= 1 ? guards().find(({ passed }) => !passed) : undefined;
     if (failed === undefined) continue;
     return { reason: `noisy: ${indicator} would decide, but ${failed.detail}`, isUrgent: true };
   }

@@ -86,25 +86,31 @@ function reasonToHold(
   { atSlot, inconclusive, coolingDown, blamedElsewhere }: Circumstances,
   config: VerdictConfig,
 ): Step | undefined {
-  const leading = strongest(weighed);
+  const leading = strongest(weighed.filter(isTelling));
   const progress = leading?.progress ?? 0;
   if (coolingDown !== undefined) {
     // It is held for what it did before, which its own evidence need not show yet.
     const indicator = leading !== undefined && progress >= config.hold.at ? leading.indicator : null;
     return { kind: 'hold', indicator, because: coolingDown };
   }
+  // Evidence that a guard keeps from deciding is no verdict, and says why.
+  if (inconclusive?.isUrgent === true) return { kind: 'hold', indicator: null, inconclusive: inconclusive.reason };
   const isSuspected = rollout.isHeld && rollout.inconclusive === null;
   const isSuspect = isSuspected ? progress > config.hold.resume_at : progress >= config.hold.at;
   if (leading !== undefined && isSuspect) {
     const because = blamedElsewhere === undefined ? {} : { because: blamedElsewhere };
     return { kind: 'hold', indicator: leading.indicator, ...because };
   }
-  if (inconclusive?.isUrgent === true) return { kind: 'hold', indicator: null, inconclusive: inconclusive.reason };
   if (rollout.isPromoted || (atSlot - rollout.identity.startedAt) * 1000 < config.inconclusive_after) return undefined;
   const obstacle = obstacleToPromotion(rollout, atSlot, config);
   if (obstacle === undefined && inconclusive === undefined) return undefined;
   const reason = inconclusive?.reason ?? `too little is known: ${obstacle?.needs}`;
   return { kind: 'hold', indicator: null, inconclusive: reason };
+}
+
+/** One that may not decide a rollback is heard only when it could decide: what it shows is often not the version's. */
+function isTelling({ isGating, progress, guards }: Weighed): boolean {
+  return isGating || (progress >= 1 && guards().every(({ passed }) => passed));
 }
 
 function strongest(weighed: readonly Weighed[]): Weighed | undefined {

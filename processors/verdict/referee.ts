@@ -157,7 +157,7 @@ export class Referee {
 const MAX_TAKEN = 20;
 
 function post(rollout: Rollout, weighed: readonly Weighed[], end: number, holdAt: number): Posted {
-  const progress = Math.max(0, ...weighed.map((one) => one.progress));
+  const progress = Math.max(0, ...weighed.filter(({ isGating }) => isGating).map((one) => one.progress));
   if (progress >= holdAt) rollout.suspectSince ??= end;
   else if (!rollout.isRolledBack) rollout.suspectSince = undefined;
   return {

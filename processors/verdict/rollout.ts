@@ -1,4 +1,4 @@
-import type { BaselineKind, Verdict } from '../../proto/windback/decision.ts';
+import type { BaselineKind, Pair, Verdict } from '../../proto/windback/decision.ts';
 import { EXEMPLARS } from '../../proto/windback/health.ts';
 import { type Block, cellNames, type VersionBlock } from './block.ts';
 import type { Cohort } from './cohort.ts';
@@ -16,7 +16,7 @@ import { type Readings, sumOf, total } from './evidence/strata.ts';
 import { HistoricalBets } from './history-bets.ts';
 import type { HistoryIndicator } from './history-minute.ts';
 import { CrashWatch } from './crash-watch.ts';
-import { readCustom, readErrors, readLogErrors } from './indicators/counted.ts';
+import { exposureOf, readCustom, readErrors, readLogErrors } from './indicators/counted.ts';
 import type { View } from './indicators/reader.ts';
 import type { Knowledge } from './knowledge.ts';
 import type { Views } from './views.ts';
@@ -95,6 +95,8 @@ export class Rollout {
   unknown = 0;
   /** New signatures of the candidate, by count; whose answers failed its failed requests, and the baseline's. */
   readonly signatures = new Map<string, number>();
+  /** All signatures, new or known, of requests or records, while both versions were at work. */
+  readonly signed = { candidate: { bad: 0, all: 0 }, baseline: { bad: 0, all: 0 } };
   readonly origins = { candidate: new Map<string, number>(), baseline: new Map<string, number>() };
   #exemplars: string[] = [];
   readonly #config: VerdictConfig;
@@ -139,6 +141,7 @@ export class Rollout {
     const view = this.#viewOf(play, 'span');
     if (cohorts.candidate.sendsSpans && cohorts.baseline.sendsSpans) this.#playRequests(view, play);
     this.#compare('log_errors', () => readLogErrors(view), play);
+    countSigned(view, this.signed);
     this.#compare('new_signatures', () => play.knowledge.signatures.read(view), play);
     this.#compare('calls', () => play.knowledge.calls.read(view, this.#marginOf('calls')), play);
     for (const name of Object.keys(this.#config.indicators.custom)) {
@@ -187,6 +190,7 @@ export class Rollout {
       weight: this.weight ?? null,
       slots: [this.silenceFrom, this.comparedAt, this.unknown, this.suspectSince ?? null],
       signatures: [...this.signatures],
+      signed: this.signed,
       origins: [[...this.origins.candidate], [...this.origins.baseline]],
       exemplars: this.#exemplars,
     };
@@ -210,6 +214,8 @@ export class Rollout {
     const [silenceFrom, comparedAt, unknown, suspectSince] = state.slots;
     Object.assign(rollout, { silenceFrom, comparedAt, unknown, suspectSince: suspectSince ?? undefined });
     for (const [name, count] of state.signatures) rollout.signatures.set(name, count);
+    Object.assign(rollout.signed.candidate, state.signed.candidate);
+    Object.assign(rollout.signed.baseline, state.signed.baseline);
     for (const [name, count] of state.origins[0]) rollout.origins.candidate.set(name, count);
     for (const [name, count] of state.origins[1]) rollout.origins.baseline.set(name, count);
     rollout.#exemplars = [...state.exemplars];
@@ -309,6 +315,7 @@ export interface RolloutState {
   readonly weight: number | null;
   readonly slots: readonly [silenceFrom: number, comparedAt: number, unknown: number, suspectSince: number | null];
   readonly signatures: readonly (readonly [string, number])[];
+  readonly signed: { readonly candidate: Pair; readonly baseline: Pair };
   readonly origins: readonly [readonly (readonly [string, number])[], readonly (readonly [string, number])[]];
   readonly exemplars: readonly string[];
 }
@@ -344,6 +351,17 @@ export function floorMsOf(name: string, { indicators }: VerdictConfig): number {
 
 function requestsOf(block: VersionBlock, cohort: Cohort | undefined): number {
   return block.total(cohort?.requestKind ?? (block.has('span') ? 'span' : 'metric')).all;
+}
+
+function countSigned(view: View, into: Rollout['signed']): void {
+  const exposure = exposureOf(view);
+  for (const side of ['candidate', 'baseline'] as const) {
+    for (const group of view[side]) {
+      if (group === undefined) continue;
+      into[side].all += exposure(group);
+      into[side].bad += group.total('signature').all;
+    }
+  }
 }
 
 function countOrigins(version: VersionBlock, into: Map<string, number>): void {

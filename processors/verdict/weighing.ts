@@ -1,4 +1,4 @@
-import type { DecisionEvent, Evidence } from '../../proto/windback/decision.ts';
+import type { DecisionEvent, Evidence, Pair } from '../../proto/windback/decision.ts';
 import type { VerdictConfig } from './config.ts';
 import { customName, indicatorNames, partOf, termsOf } from './config-indicators.ts';
 import type { HistoryIndicator } from './history-minute.ts';
@@ -14,6 +14,7 @@ export interface Weighed {
   readonly progress: number;
   /** Whether it decides a rollback: beyond the bar, gating, and past every guard. */
   readonly fired: boolean;
+  readonly isGating: boolean;
   /** Whether it was held against the past, for want of another baseline. */
   readonly isHistorical: boolean;
   /** What a person wants to know of it; made when somebody asks. */
@@ -57,7 +58,10 @@ function compared(
   if (comparison === undefined || comparison.worse.blocks === 0) return undefined;
   const tempering = temperingOf(comparison);
   const logE = tempering * comparison.worse.logE;
-  const guards = () => guardsOf(comparison, name, { logE, logBar, tempering }, config);
+  const guards = () => [
+    ...guardsOf(comparison, name, { logE, logBar, tempering }, config),
+    ...(name === 'new_signatures' ? [rewording(rollout, config)] : []),
+  ];
   const fired = isGating && logE >= logBar && guards().every(({ passed }) => passed);
   const evidence = (): Evidence => ({
     indicator: name,
@@ -66,10 +70,18 @@ function compared(
     candidate: { ...comparison.candidate },
     baseline: { ...comparison.baseline },
     relative_risk: comparison.relativeRisk,
-    interval: comparison.interval.bounds,
+    interval: around(comparison.interval.bounds, comparison.relativeRisk),
     fired,
   });
-  return { indicator: name, progress: Math.max(0, logE / logBar), fired, isHistorical: false, evidence, guards };
+  return {
+    indicator: name,
+    progress: Math.max(0, logE / logBar),
+    fired,
+    isGating,
+    isHistorical: false,
+    evidence,
+    guards,
+  };
 }
 
 function silence(rollout: Rollout, logBar: number, isGating: boolean): Weighed | undefined {
@@ -91,7 +103,24 @@ function silence(rollout: Rollout, logBar: number, isGating: boolean): Weighed |
     fired,
   });
   const guards = () => [several(blocks)];
-  return { indicator: 'silence', progress: Math.max(0, logE / logBar), fired, isHistorical: false, evidence, guards };
+  return {
+    indicator: 'silence',
+    progress: Math.max(0, logE / logBar),
+    fired,
+    isGating,
+    isHistorical: false,
+    evidence,
+    guards,
+  };
+}
+
+/**
+ * The interval with the estimate in it. The one weighs every block by itself, the other all of them together, and where
+ * the baseline changed with the rollout they may part; a wider interval keeps its promise.
+ */
+function around([low, high]: Evidence['interval'] & {}, estimate: number | null): Evidence['interval'] {
+  if (estimate === null) return [low, high];
+  return [Math.min(low, estimate), high === null ? null : Math.max(high, estimate)];
 }
 
 /** The past has a bar of its own, higher by a factor; both together spend what the indicator may spend. */
@@ -124,7 +153,15 @@ function historical(
     fired,
   });
   const guards = (): Guard[] => [several(bets.minutes), enoughMinutes(bets.minutes, history.min_minutes)];
-  return { indicator: name, progress: Math.max(0, logE / logBar), fired, isHistorical: true, evidence, guards };
+  return {
+    indicator: name,
+    progress: Math.max(0, logE / logBar),
+    fired,
+    isGating,
+    isHistorical: true,
+    evidence,
+    guards,
+  };
 }
 
 function enoughMinutes(minutes: number, wanted: number): Guard {
@@ -214,6 +251,21 @@ function placebo(comparison: Comparison, tempering: number): Guard | undefined {
       tempering === 1
         ? 'instances of the baseline do not differ from one another like this'
         : `instances of the baseline differ from one another too: the evidence counts ${Math.round(tempering * 100)} % (on the log scale)`,
+  };
+}
+
+/** A message that is worded anew is new and takes the place of the old one: that is no more errors than before. */
+function rewording({ signed }: Rollout, { indicators, tolerance }: VerdictConfig): Guard {
+  const rate = ({ bad, all }: Pair) => (all === 0 ? 0 : bad / all);
+  const candidate = rate(signed.candidate);
+  const baseline = rate(signed.baseline);
+  const passed = candidate > baseline * (1 + tolerance) && candidate - baseline >= indicators.new_signatures.floor;
+  return {
+    guard: 'more_errors_in_all',
+    passed,
+    detail: passed
+      ? 'errors and exceptions of all kinds together have become more'
+      : 'errors and exceptions of all kinds together have not become more: known ones may only be worded anew',
   };
 }
 

@@ -23,8 +23,15 @@ const RATE_STAKES = [0.2, 0.5, 0.9];
 /** Stakes of order gamblers, likewise. */
 const ORDER_STAKES = [0.3, 0.6, 0.9];
 
+/**
+ * The part of the first capital that is bet from the start. The rest is kept and put in little by little, so that
+ * gamblers who have lost much in a long quiet time are not all there is when a fault begins late.
+ */
+const FIRST = 0.9;
+/** The part of what is kept that is put in with every block that speaks: half of it in the first 40 min of 5 s blocks. */
+const PUT_IN = 1 / 720;
 /** How the first capital is dealt out over the kinds, with order gamblers and without. */
-const DEAL = { share: 0.85, rate: 0.15, order: 0 };
+const DEAL = { share: 0.9, rate: 0.1, order: 0 };
 const DEAL_ORDERED = { share: 0.4, rate: 0.2, order: 0.4 };
 
 /** The candidate's expected share of the bad events if it is `risk` times as bad, each stratum by its own counts. */
@@ -69,6 +76,7 @@ export function allowedShare(strata: Strata, risk: number): number {
 /** What `Bets` keeps. */
 export interface BetsState {
   readonly logs: readonly number[];
+  readonly kept: number;
   readonly logE: number;
   readonly blocks: number;
 }
@@ -83,23 +91,29 @@ export class Bets {
   /** Blocks that had something to say. */
   blocks = 0;
   #logE = 0;
+  /** Logarithms of what each gambler gets of any capital that is dealt out. */
+  readonly #deal: readonly number[];
+  /** Capital that is not bet yet. */
+  #kept = 1 - FIRST;
 
   constructor(risk: number, tail?: number) {
     this.#risk = risk;
     this.#tail = tail;
     const deal = tail === undefined ? DEAL : DEAL_ORDERED;
     const each = (part: number, among: number) => Array.from({ length: among }, () => Math.log(part / among));
-    this.#logs = Float64Array.from([
+    this.#deal = [
       ...each(deal.share, WORSE.length),
       ...each(deal.rate, RATE_STAKES.length),
       ...(tail === undefined ? [] : each(deal.order, ORDER_STAKES.length)),
-    ]);
+    ];
+    this.#logs = Float64Array.from(this.#deal, (log) => log + Math.log(FIRST));
   }
 
   /** Plays one block; whether it said anything. */
   play(strata: Strata): boolean {
     if (strata.candidateAll.length === 0) return false;
     const bad = total(strata.candidateBad) + total(strata.baselineBad);
+    this.#putIn();
     const hasOrder = this.#tail !== undefined && this.#playOrder(strata, this.#tail);
     if (bad > 0) {
       this.#playShare(strata, bad);
@@ -108,7 +122,7 @@ export class Bets {
     const hasSpoken = bad > 0 || hasOrder;
     if (!hasSpoken) return false;
     this.blocks++;
-    this.#logE = logSumExp(this.#logs);
+    this.#logE = this.#total();
     return true;
   }
 
@@ -122,6 +136,7 @@ export class Bets {
     const loss = part * this.#logE;
     if (loss <= 0) return;
     for (let i = 0; i < this.#logs.length; i++) this.#logs[i] = (this.#logs[i] as number) - loss;
+    this.#kept *= Math.exp(-loss);
     this.#logE -= loss;
   }
 
@@ -132,13 +147,27 @@ export class Bets {
   }
 
   save(): BetsState {
-    return { logs: [...this.#logs], logE: this.#logE, blocks: this.blocks };
+    return { logs: [...this.#logs], kept: this.#kept, logE: this.#logE, blocks: this.blocks };
   }
 
-  restore({ logs, logE, blocks }: BetsState): void {
+  restore({ logs, kept, logE, blocks }: BetsState): void {
     this.#logs.set(logs);
+    this.#kept = kept;
     this.#logE = logE;
     this.blocks = blocks;
+  }
+
+  /** Deals out a part of what was kept, before the block is known. */
+  #putIn(): void {
+    const amount = Math.log(this.#kept * PUT_IN);
+    this.#kept *= 1 - PUT_IN;
+    for (let i = 0; i < this.#logs.length; i++) {
+      this.#logs[i] = logAdd(this.#logs[i] as number, amount + (this.#deal[i] as number));
+    }
+  }
+
+  #total(): number {
+    return logAdd(logSumExp(this.#logs), Math.log(this.#kept));
   }
 
   #playShare(strata: Strata, bad: number): void {
@@ -200,6 +229,12 @@ export class Bets {
 const MIN_TAIL = 4;
 const HALF = 0.5;
 const EVERY_OTHER = 0.5;
+
+/** log(exp(a) + exp(b)), without overflow. */
+function logAdd(a: number, b: number): number {
+  const top = Math.max(a, b);
+  return top + Math.log1p(Math.exp(Math.min(a, b) - top));
+}
 
 /** log of the sum of exp(values), without overflow. */
 export function logSumExp(values: Float64Array): number {
