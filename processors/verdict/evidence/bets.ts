@@ -18,6 +18,8 @@ import { type Strata, total } from './strata.ts';
 
 /** How much worse than the hypothesis a share gambler thinks the candidate is. */
 export const WORSE = [1.4, 2, 3, 6, 15, 60];
+/** What each of them gets of what share gamblers get: the bold a little more, since a grave fault is urgent. */
+const SHARES = [1, 1, 1.2, 1.5, 1.6, 1.7];
 /** Stakes of rate gamblers, as parts of the largest one that cannot ruin. */
 const RATE_STAKES = [0.2, 0.5, 0.9];
 /** Stakes of order gamblers, likewise. */
@@ -102,7 +104,7 @@ export class Bets {
     const deal = tail === undefined ? DEAL : DEAL_ORDERED;
     const each = (part: number, among: number) => Array.from({ length: among }, () => Math.log(part / among));
     this.#deal = [
-      ...each(deal.share, WORSE.length),
+      ...SHARES.map((part) => Math.log((deal.share * part) / total(SHARES))),
       ...each(deal.rate, RATE_STAKES.length),
       ...(tail === undefined ? [] : each(deal.order, ORDER_STAKES.length)),
     ];
