@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { Bets } from '../../processors/verdict/evidence/bets.ts';
 import { ObjectiveBets } from '../../processors/verdict/evidence/objective.ts';
 import { SilenceBets } from '../../processors/verdict/evidence/silence.ts';
-import { binomial, block, type Stratum, simulate } from '../support/evidence.ts';
+import { binomial, block, factors, type Stratum, simulate } from '../support/evidence.ts';
 import { Random } from '../support/random.ts';
 
 /** Requests of a block by one operation: how many, in bursts of what size they fail, and the baseline's rate. */
@@ -18,17 +18,18 @@ interface Null {
   readonly burst: number;
 }
 
-/** How much each gambler has on average after one block, of 1 that he had; the candidate is `risk` times as bad. */
-function expectedFactors(risk: number, strata: readonly Null[], tail?: number): number[] {
-  const dealt = new Bets(risk, tail).save().logs;
-  const expected = dealt.map(() => 0);
+/** How much each gambler has on average after one block, of 1 that he staked; the candidate is `risk` times as bad. */
+function expectedFactors(risk: number, strata: readonly Null[]): number[] {
+  const before = new Bets(risk).save();
+  const expected = before.logs.map(() => 0);
   const visit = (at: number, probability: number, counts: readonly Stratum[]): void => {
     const stratum = strata[at];
     if (stratum === undefined) {
-      const bets = new Bets(risk, tail);
-      bets.play(block(...counts));
-      bets.save().logs.forEach((log, i) => {
-        expected[i] = (expected[i] as number) + probability * Math.exp(log - (dealt[i] as number));
+      const bets = new Bets(risk);
+      // A block in which nothing is said is none: all have what they had.
+      const after = bets.play(block(...counts)) ? factors(before, bets.save()) : expected.map(() => 1);
+      after.forEach((factor, i) => {
+        expected[i] = (expected[i] as number) + probability * factor;
       });
       return;
     }
@@ -97,15 +98,14 @@ describe('every gambler of the bets has no more on average after a block', () =>
   it('and less where the candidate is better than tolerated', () => {
     fc.assert(
       fc.property(size, size, fc.double({ min: 0.01, max: 0.4, noNaN: true }), (c, b, rate) => {
-        const bets = new Bets(2);
-        const dealt = bets.save().logs;
-        const expected = dealt.map(() => 0);
+        const before = new Bets(2).save();
+        const expected = before.logs.map(() => 0);
         binomial(c, rate).forEach((p, k) => {
           binomial(b, rate).forEach((q, l) => {
-            const played = new Bets(2);
-            played.play(block([c, k, b, l]));
-            played.save().logs.forEach((log, i) => {
-              expected[i] = (expected[i] as number) + p * q * Math.exp(log - (dealt[i] as number));
+            const bets = new Bets(2);
+            const after = bets.play(block([c, k, b, l])) ? factors(before, bets.save()) : expected.map(() => 1);
+            after.forEach((factor, i) => {
+              expected[i] = (expected[i] as number) + p * q * factor;
             });
           });
         });

@@ -1,4 +1,5 @@
 /** Blocks of counts for tests of the evidence, and what a simulation of many runs shows. */
+import { Bets, type BetsState } from '../../processors/verdict/evidence/bets.ts';
 import type { Strata } from '../../processors/verdict/evidence/strata.ts';
 import type { Random } from './random.ts';
 
@@ -13,6 +14,20 @@ export function block(...strata: readonly Stratum[]): Strata {
     baselineBad: strata.map(([, , , bad]) => bad),
     candidateOver: [],
   };
+}
+
+/**
+ * How many times what each gambler staked in a block he then has. Beside his own he stakes his part of what was kept
+ * and put in before the block.
+ */
+export function factors(before: BetsState, after: BetsState, tail?: number): number[] {
+  const dealt = new Bets(1, tail).save().logs.map((log) => Math.exp(log));
+  const all = dealt.reduce((sum, part) => sum + part, 0);
+  return after.logs.map((log, i) => {
+    const own = Math.exp(before.logs[i] as number);
+    const putIn = (before.kept - after.kept) * ((dealt[i] as number) / all);
+    return Math.exp(log) / (own + putIn);
+  });
 }
 
 /** Something that is bet with. */

@@ -1,6 +1,6 @@
 /** From a rollout's beginning to its end, with exact counts instead of chance. */
 import { describe, expect, it } from 'vitest';
-import { INDICATOR_DEFAULTS } from '../../../processors/verdict/config-indicators.ts';
+import { BUILT_IN, INDICATOR_DEFAULTS } from '../../../processors/verdict/config-indicators.ts';
 import { Bench, config, deployment, series, START, traffic } from '../../support/judging.ts';
 import { binOf, upperBoundNs } from '../../../proto/windback/latency-bins.ts';
 import { Random } from '../../support/random.ts';
@@ -274,8 +274,10 @@ describe('decisions', () => {
 
   describe('have the bars of weighted Bonferroni', () => {
     const RATE = 0.01;
-    const weight = (name: keyof typeof INDICATOR_DEFAULTS) => INDICATOR_DEFAULTS[name].weight;
-    const all = Object.values(INDICATOR_DEFAULTS).reduce((sum, one) => sum + one.weight, 0);
+    /** Its weight, if it gates. */
+    const weight = (name: keyof typeof INDICATOR_DEFAULTS) =>
+      INDICATOR_DEFAULTS[name].gating ? INDICATOR_DEFAULTS[name].weight : 0;
+    const all = BUILT_IN.reduce((sum, name) => sum + weight(name), 0);
     const bars = (indicators: Record<string, unknown>, overrides: Record<string, unknown> = {}) => {
       const bench = alone(
         new Bench({ false_rollback_rate: RATE, history: { enabled: false }, indicators, ...overrides }),

@@ -7,6 +7,7 @@ import { lowerBound } from '../../../processors/verdict/burn.ts';
 import { Bets, logSumExp, WORSE } from '../../../processors/verdict/evidence/bets.ts';
 import { ObjectiveBets } from '../../../processors/verdict/evidence/objective.ts';
 import { SilenceBets } from '../../../processors/verdict/evidence/silence.ts';
+import { factors } from '../../support/evidence.ts';
 import { HistoricalBets } from '../../../processors/verdict/history-bets.ts';
 import { historyConfig } from '../../../processors/verdict/history-minute.ts';
 
@@ -80,29 +81,34 @@ const one = (all: number, bad: number, baselineAll: number, baselineBad: number,
 });
 
 describe('bets against confseq', () => {
+  /** What a gambler has after a block, of 1 that he had before it. */
+  const factor = (series: readonly number[], at: number) => (series[at] as number) / (series[at - 1] ?? 1);
+
   it.each(VECTORS.bets)('share and rate: $candidateAll against $baselineAll at risk $risk', (vector) => {
     const bets = new Bets(vector.risk);
-    const dealt = bets.save().logs;
     const share = WORSE.map((worse) => vector.share[worse] ?? expect.fail(`no vector: add ${worse} to SHARE_GRID`));
     const expected = [...share, ...inOrder(vector.rate)];
-    vector.blocks.forEach(([candidateBad, baselineBad], block) => {
+    vector.blocks.forEach(([candidateBad, baselineBad], at) => {
+      const before = bets.save();
       bets.play(one(vector.candidateAll, candidateBad, vector.baselineAll, baselineBad));
-      const capitals = expected.map((series) => Math.log(series[block]!));
-      expectClose(gains(bets.save().logs, dealt), capitals);
-      const mean = capitals.reduce((sum, log, i) => sum + Math.exp(log + dealt[i]!), 0);
-      expect(bets.logE).toBeCloseTo(Math.log(mean), 9);
+      const after = bets.save();
+      expectClose(
+        factors(before, after),
+        expected.map((series) => factor(series, at)),
+      );
+      expect(bets.logE).toBeCloseTo(Math.log(after.logs.reduce((sum, log) => sum + Math.exp(log), after.kept)), 9);
     });
   });
 
   it('order', () => {
     const { all, tail, over, capital } = VECTORS.order;
     const bets = new Bets(1.25, tail);
-    const dealt = bets.save().logs;
-    over.forEach((count, block) => {
+    over.forEach((count, at) => {
+      const before = bets.save();
       bets.play(one(all, 0, all, 0, [count]));
       expectClose(
-        gains(bets.save().logs, dealt).slice(-3),
-        inOrder(capital).map((series) => Math.log(series[block]!)),
+        factors(before, bets.save(), tail).slice(-3),
+        inOrder(capital).map((series) => factor(series, at)),
       );
     });
   });

@@ -1,7 +1,9 @@
 /** The processor around the judges: its clock, its counters, its limits. */
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../pipeline/clock.ts';
+import type { Context } from '../../../pipeline/component.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
+import { MemoryStorage, type Storage } from '../../../pipeline/storage.ts';
 import { VerdictProcessor } from '../../../processors/verdict/verdict.ts';
 import type { DeltaSeries } from '../../../proto/windback/health.ts';
 import { counted, recordingLogger, Sink, testContext } from '../../support/context.ts';
@@ -10,12 +12,13 @@ import { config, series, START } from '../../support/judging.ts';
 class Running {
   readonly clock = new ManualClock(START * 1000);
   readonly recorded = recordingLogger();
-  readonly context = testContext('verdict', { clock: this.clock, logger: this.recorded.logger });
+  readonly context: Context;
   readonly sink = new Sink(['decisions']);
   readonly processor: VerdictProcessor;
   slot = START;
 
-  constructor(overrides: Record<string, unknown> = {}) {
+  constructor(overrides: Record<string, unknown> = {}, storage: Storage = new MemoryStorage()) {
+    this.context = testContext('verdict', { clock: this.clock, logger: this.recorded.logger, storage });
     this.processor = new VerdictProcessor(config(overrides), this.sink, this.context);
   }
 
@@ -127,5 +130,67 @@ describe('verdict', () => {
     await running.run(60, [good]);
     await running.run(120, [good, bad]);
     expect(running.kinds).toEqual(['hold', 'rollback']);
+  });
+});
+
+describe('the state', () => {
+  /** Runs until the candidate is suspected, stops, and starts again with other settings on the same storage. */
+  const stopped = async (first: Record<string, unknown>, second: Record<string, unknown>) => {
+    const storage = new MemoryStorage();
+    const running = new Running(first, storage);
+    await running.processor.start();
+    await (await running.run(60, [good])).run(40, [good, bad]);
+    await running.processor.stop();
+    const again = new Running(second, storage);
+    again.clock.startAt(running.clock.now());
+    again.slot = running.slot;
+    await again.processor.start();
+    return { running, again };
+  };
+
+  it('goes on where it was: what was decided is not decided again', async () => {
+    const { running, again } = await stopped({}, {});
+    await again.run(80, [good, bad]);
+    expect([...running.kinds, ...again.kinds]).toEqual(['hold', 'rollback']);
+  });
+
+  it('of another configuration begins its rollouts anew, and keeps the rest', async () => {
+    const { running, again } = await stopped({}, { tolerance: 0.5 });
+    expect(running.kinds).toEqual(['hold']);
+    await again.run(10, [good, bad]);
+    expect(again.kinds, 'its evidence begins at 1').toEqual([]);
+    await again.context.meter.text();
+    expect(await again.count('windback_verdict_cohorts')).toBe(2);
+    await again.run(120, [good, bad]);
+    expect(again.kinds).toEqual(['hold', 'rollback']);
+  });
+
+  it('is that of the last block judged, though nothing came since', async () => {
+    const storage = new MemoryStorage();
+    const running = new Running({ state: { save_interval: '1s' } }, storage);
+    await running.processor.start();
+    await (await running.run(60, [good])).run(80, [good, bad]);
+    await running.clock.advanceTo(running.clock.now() + 60_000);
+    await running.processor.stop();
+    const again = new Running({ state: { save_interval: '1s' } }, storage);
+    again.clock.startAt(running.clock.now());
+    await again.processor.start();
+    await again.clock.advanceTo(again.clock.now() + 60_000);
+    expect(running.kinds).toEqual(['hold', 'rollback']);
+    expect(again.kinds, 'no block is judged twice').toEqual([]);
+  });
+
+  it('that is damaged, or of another form, is said and left out', async () => {
+    for (const text of ['{', JSON.stringify({ form: 99, digest: '', state: {} }), 'null']) {
+      const storage = new MemoryStorage();
+      storage.put(new Map([['service/shop/checkout/prod', text]]));
+      const running = new Running({}, storage);
+      await running.processor.start();
+      expect(running.recorded.lines.some(({ msg }) => String(msg).includes('cannot be read and is left out'))).toBe(
+        true,
+      );
+      await (await running.run(60, [good])).run(120, [good, bad]);
+      expect(running.kinds).toEqual(['hold', 'rollback']);
+    }
   });
 });

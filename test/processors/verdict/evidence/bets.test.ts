@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Bets, logSumExp, shareAt, WORSE } from '../../../../processors/verdict/evidence/bets.ts';
 import { RiskInterval } from '../../../../processors/verdict/evidence/interval.ts';
-import { block, meanOf, type Stratum, simulate } from '../../../support/evidence.ts';
+import { block, factors, type Stratum, simulate } from '../../../support/evidence.ts';
 import { Random } from '../../../support/random.ts';
 
 const stratum = (...counts: Stratum): Stratum => counts;
@@ -103,27 +103,57 @@ describe('bets', () => {
     expect(shareAt(block([10, 1, 30, 0], [30, 0, 10, 3]), 1)).toBeCloseTo((0.25 + 3 * 0.75) / 4);
   });
 
-  it('multiply by 1 + stake times the surprise, one factor a gambler, and deal out what they have', () => {
+  it('multiply by 1 + stake times the surprise, one factor a gambler, and add up what they have', () => {
     const bets = new Bets(1);
+    const before = bets.save();
     bets.play(block([100, 4, 100, 0]));
     const shares = WORSE.map((theta) => {
       const believed = theta / (theta + 1);
       return 1 + ((believed - 0.5) / (0.5 * 0.5)) * (1 - 0.5);
     });
     const rates = [0.2, 0.5, 0.9].map((stake) => 1 + stake * 0.04);
-    expect(Math.exp(bets.logE)).toBeCloseTo(0.85 * meanOf(shares) + 0.15 * meanOf(rates), 12);
+    const after = bets.save();
+    factors(before, after).forEach((factor, i) => expect(factor).toBeCloseTo([...shares, ...rates][i] as number, 12));
+    const capital = after.logs.reduce((sum, log) => sum + Math.exp(log), after.kept);
+    expect(Math.exp(bets.logE)).toBeCloseTo(capital, 12);
     expect(bets.blocks).toBe(1);
   });
 
+  it('begin with 1 together, and have as much after a block that says nothing', () => {
+    for (const bets of [new Bets(1.25), new Bets(1, 0.1)]) {
+      const capital = () => bets.save().logs.reduce((sum, log) => sum + Math.exp(log), bets.save().kept);
+      expect(capital()).toBeCloseTo(1, 12);
+      bets.play(block([100, 0, 100, 0]));
+      expect(capital()).toBeCloseTo(1, 12);
+      expect(bets.logE).toBe(0);
+    }
+  });
+
+  it('have not lost all when a fault begins late: an hour of health costs less than it takes again', () => {
+    const untilFound = (healthyBlocks: number) => {
+      const random = new Random(9);
+      const bets = new Bets(1.25);
+      for (let at = 0; at < healthyBlocks; at++)
+        bets.play(block([50, random.binomial(50, 0.005), 450, random.binomial(450, 0.005)]));
+      for (let at = 1; at < 2000; at++) {
+        bets.play(block([50, random.binomial(50, 0.05), 450, random.binomial(450, 0.005)]));
+        if (bets.logE >= Math.log(2500)) return at;
+      }
+      return Number.POSITIVE_INFINITY;
+    };
+    expect(untilFound(720)).toBeLessThan(3 * untilFound(0));
+  });
+
   it('of latency bet on the order too, at even odds, also where nothing was slow', () => {
-    const bets = new Bets(1, 0.5);
-    const over = (count: number) => ({ ...block([100, 0, 100, 0]), candidateOver: [count] });
-    expect(bets.play(over(51))).toBe(true);
-    const order = [0.3, 0.6, 0.9].map((stake) => 1 + stake);
-    expect(Math.exp(bets.logE)).toBeCloseTo(0.6 + 0.4 * meanOf(order), 12);
-    const lost = new Bets(1, 0.5);
-    lost.play(over(50));
-    expect(Math.exp(lost.logE), 'half of the requests over the bound is as usual').toBeCloseTo(0.6 + 0.4 * 0.4, 12);
+    const order = (over: number) => {
+      const bets = new Bets(1, 0.5);
+      const before = bets.save();
+      expect(bets.play({ ...block([100, 0, 100, 0]), candidateOver: [over] })).toBe(true);
+      return factors(before, bets.save(), 0.5).slice(-3);
+    };
+    order(51).forEach((factor, i) => expect(factor).toBeCloseTo(1 + ([0.3, 0.6, 0.9][i] as number), 12));
+    // Half of the requests over the bound is as usual.
+    order(50).forEach((factor, i) => expect(factor).toBeCloseTo(1 - ([0.3, 0.6, 0.9][i] as number), 12));
   });
 
   it('do not bet on the order of a handful: eight requests are the least for a median', () => {

@@ -145,7 +145,7 @@ describe('placebos', () => {
     const noisy = comparison.logPlacebo;
     expect(noisy).toBeGreaterThan(8);
     for (let i = 0; i < 60; i++) comparison.play(readings(['a'], [host(1)], [host(0), host(1), host(1)]), 5 * (60 + i));
-    expect(comparison.logPlacebo).toBe(noisy);
+    expect(comparison.logPlacebo).toBeGreaterThanOrEqual(noisy);
   });
 });
 

@@ -116,8 +116,13 @@ describe('resource', () => {
       served(version, 5, { instance: `${version}-${name}` }),
       ...(i % 15 === 0 ? [sample(version, name, level)] : []),
     ]);
-  const canary = (level: (i: number) => number, names?: readonly string[]) =>
-    settled((i) => hosts('1', i, 100), 900).run(3600, (i) => [
+  const GATING = { indicators: { resource: { gating: true } } };
+  const canary = (
+    level: (i: number) => number,
+    names?: readonly string[],
+    overrides: Record<string, unknown> = GATING,
+  ) =>
+    settled((i) => hosts('1', i, 100), 900, overrides).run(3600, (i) => [
       ...hosts('1', i, 100),
       ...hosts('2', i, level(i), names === undefined ? undefined : [...names]),
     ]);
@@ -135,8 +140,12 @@ describe('resource', () => {
 
   it('only holds one of a single instance: a level tells hosts apart as easily as versions', () => {
     const bench = canary(() => 200, ['a']);
-    expect(bench.kinds).toEqual(['hold']);
-    expect(bench.decisions[0]?.data).toMatchObject({ indicator: 'resource' });
+    expect(bench.kinds[0]).toBe('hold');
+    expect(bench.kinds).not.toContain('rollback');
+  });
+
+  it('only holds unless it is made to gate', () => {
+    expect(canary(() => 200, undefined, {}).kinds).toEqual(['hold']);
   });
 
   it('leaves one alone that uses as much, or a little more', () => {
