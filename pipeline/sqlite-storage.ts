@@ -128,6 +128,7 @@ class SqliteStorages implements Storages {
 
 /** The rows of one component. */
 export class SqliteStorage implements Storage {
+  readonly survives = true;
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #component: string;

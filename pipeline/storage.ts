@@ -3,6 +3,8 @@
  * two events and never beside one.
  */
 export interface Storage {
+  /** Whether it outlives the process. Where it does not, it is enough to write at the end. */
+  readonly survives: boolean;
   get(key: string): string | undefined;
   /**
    * Writes all entries or none, a null removes its key, and returns when they are as durable as this storage is. Throws
@@ -23,7 +25,13 @@ export interface Storages {
 
 /** Nothing survives the process: the default, and what a replay has. */
 export class MemoryStorage implements Storage {
+  readonly survives: boolean;
   readonly #entries = new Map<string, string>();
+
+  /** `survives`: for tests, in which it stands for one that does. */
+  constructor(survives = false) {
+    this.survives = survives;
+  }
 
   get(key: string): string | undefined {
     return this.#entries.get(key);

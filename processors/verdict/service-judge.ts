@@ -78,6 +78,8 @@ export class ServiceJudge {
   /** What the present minute brought of the kinds that are judged minute by minute. */
   #minute: Block;
   readonly #limits: BlockLimits;
+  /** What the watermark was told last. */
+  #reported = { instance: '', kind: '', slot: -1, nowMs: -1 };
   #knowledge = new Knowledge('');
   #events: DeploymentEvent[] = [];
   /** First slot ever seen; the next block to judge begins with `#nextSlot`. */
@@ -117,9 +119,17 @@ export class ServiceJudge {
       return;
     }
     this.#open(slot);
-    this.#watermark.report(`${series.instance}\n${series.kind}`, slot, nowMs);
+    this.#report(series, slot, nowMs);
     if (slot < this.#nextSlot) this.#mergeLate(cohort, series, slot);
     else this.#block(slot).version(series.version).add(series, slot);
+  }
+
+  /** Operations of one source come together, and say the same of it. */
+  #report({ instance, kind }: DeltaSeries, slot: number, nowMs: number): void {
+    const last = this.#reported;
+    if (last.instance === instance && last.kind === kind && last.slot === slot && last.nowMs === nowMs) return;
+    this.#reported = { instance, kind, slot, nowMs };
+    this.#watermark.report(`${instance}\n${kind}`, slot, nowMs);
   }
 
   /** Adds a deployment event; it takes effect when the block of its time is judged. */

@@ -6,8 +6,8 @@ export interface BinCounts {
 
 /** A sparse histogram that grows: bins ascending, each with its count. The layout of the bins is the caller's. */
 export class SparseBins implements BinCounts {
-  readonly bins: number[] = [];
-  readonly counts: number[] = [];
+  #bins: number[] = [];
+  #counts: number[] = [];
 
   /** The same, ascending; itself where it is already. */
   static of(added: BinCounts): SparseBins {
@@ -19,20 +19,36 @@ export class SparseBins implements BinCounts {
     return copy;
   }
 
+  /** Ascending. */
+  get bins(): readonly number[] {
+    return this.#bins;
+  }
+
+  /** Of each bin. */
+  get counts(): readonly number[] {
+    return this.#counts;
+  }
+
   get size(): number {
-    return this.bins.length;
+    return this.#bins.length;
   }
 
   /** Adds parallel arrays of bins and counts. Quick where the bins ascend, right where they do not. */
   addAll(bins: readonly number[], counts: readonly number[]): void {
-    const own = this.bins;
+    const own = this.#bins;
+    if (own.length === 0 && isAscending(bins)) {
+      // A copy is just as long as it must be.
+      this.#bins = bins.slice();
+      this.#counts = counts.slice(0, bins.length);
+      return;
+    }
     let place = 0;
     for (let i = 0; i < bins.length; i++) {
       const bin = bins[i] as number;
       if (place > 0 && (own[place - 1] as number) >= bin) place = 0;
       while (place < own.length && (own[place] as number) < bin) place++;
       if (place < own.length && own[place] === bin)
-        this.counts[place] = (this.counts[place] as number) + (counts[i] as number);
+        this.#counts[place] = (this.#counts[place] as number) + (counts[i] as number);
       else this.#insert(place, bin, counts[i] as number);
       place++;
     }
@@ -43,9 +59,15 @@ export class SparseBins implements BinCounts {
     this.addAll(bins, counts);
   }
 
+  scale(factor: number): void {
+    const counts = this.#counts;
+    for (let i = 0; i < counts.length; i++) counts[i] = (counts[i] as number) * factor;
+  }
+
   /** Forgets bins with less than this in them. */
   keepFrom(least: number): void {
-    const { bins, counts } = this;
+    const bins = this.#bins;
+    const counts = this.#counts;
     let kept = 0;
     for (let i = 0; i < bins.length; i++) {
       if ((counts[i] as number) < least) continue;
@@ -69,7 +91,9 @@ export class SparseBins implements BinCounts {
 
   /** Bin, count, bin, count, …: the form for JSON. */
   flat(): number[] {
-    return this.bins.flatMap((bin, i) => [bin, this.counts[i] as number]);
+    const flat: number[] = [];
+    for (let i = 0; i < this.bins.length; i++) flat.push(this.bins[i] as number, this.counts[i] as number);
+    return flat;
   }
 
   addFlat(flat: readonly number[]): void {
@@ -80,7 +104,8 @@ export class SparseBins implements BinCounts {
   }
 
   #insert(place: number, bin: number, count: number): void {
-    const { bins, counts } = this;
+    const bins = this.#bins;
+    const counts = this.#counts;
     bins.push(bin);
     counts.push(count);
     for (let i = bins.length - 1; i > place; i--) {
@@ -90,4 +115,9 @@ export class SparseBins implements BinCounts {
     bins[place] = bin;
     counts[place] = count;
   }
+}
+
+function isAscending(bins: readonly number[]): boolean {
+  for (let i = 1; i < bins.length; i++) if ((bins[i] as number) <= (bins[i - 1] as number)) return false;
+  return true;
 }

@@ -3,9 +3,12 @@ import { asPipelineError } from '../../pipeline/errors.ts';
 import type { BoardState } from './board.ts';
 import type { DecisionLog, DecisionLogState } from './decision-log.ts';
 import { type JudgeState, ServiceJudge, type Surroundings } from './service-judge.ts';
+import type { Turns } from './turns.ts';
 
 /** The form of what is saved; one of another number is not read. */
-const FORM = 1;
+const FORM = 2;
+/** Services written at once, at most. */
+const PART = 50;
 const SERVICE = 'service/';
 const DECISIONS = 'decisions';
 const OVERRIDES = 'overrides';
@@ -57,25 +60,48 @@ export class StateKeeper {
     this.#restore(OVERRIDES, (state: string) => this.#surroundings.overrides.restore(state));
   }
 
-  saveIfDue(nowMs: number): void {
-    if (nowMs - this.#savedAtMs >= this.#surroundings.config.state.save_interval) this.saveAll();
+  /** Saves what has changed, if it is time: part by part, so that others have a turn in between. */
+  async saveIfDue(nowMs: number, turns: Turns): Promise<void> {
+    if (nowMs - this.#savedAtMs < this.#surroundings.config.state.save_interval) return;
+    this.#savedAtMs = nowMs;
+    // What does not outlive the process is only written at the end, for who comes next.
+    if (!this.#context.storage.survives) return;
+    let part: string[] = [];
+    for (const key of [...this.#touched].sort()) {
+      part.push(key);
+      if (part.length < PART && !turns.isOver) continue;
+      this.#save(part);
+      part = [];
+      if (turns.isOver) await turns.pass();
+    }
+    this.#save(part, this.#shared());
   }
 
+  /** All at once. */
   saveAll(): void {
-    this.#savedAtMs = this.#context.clock.now();
-    const entries = new Map<string, string | null>();
-    for (const key of this.#touched) {
-      const service = this.#services.get(key);
-      entries.set(SERVICE + key, service === undefined ? null : this.#written(service.save()));
-    }
-    entries.set(BOARD, this.#written(this.#surroundings.board.save()));
-    entries.set(DECISIONS, this.#written(this.#decisions.save()));
-    if (this.#put(entries)) this.#touched.clear();
+    this.#save([...this.#touched], this.#shared());
   }
 
   /** At once, since a person was told that it is so. Throws where it cannot be saved. */
   saveOverrides(): void {
     this.#context.storage.put(new Map([[OVERRIDES, this.#written(this.#surroundings.overrides.save())]]));
+  }
+
+  /** What is not one service's. */
+  #shared(): (readonly [string, string])[] {
+    return [
+      [BOARD, this.#written(this.#surroundings.board.save())],
+      [DECISIONS, this.#written(this.#decisions.save())],
+    ];
+  }
+
+  #save(keys: readonly string[], more: Iterable<readonly [string, string]> = []): void {
+    const entries = new Map<string, string | null>(more);
+    for (const key of keys) {
+      const service = this.#services.get(key);
+      entries.set(SERVICE + key, service === undefined ? null : this.#written(service.save()));
+    }
+    if (this.#put(entries)) for (const key of keys) this.#touched.delete(key);
   }
 
   #put(entries: ReadonlyMap<string, string | null>): boolean {

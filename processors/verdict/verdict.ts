@@ -4,6 +4,7 @@ import { asPipelineError } from '../../pipeline/errors.ts';
 import { serviceKeyOf } from '../../pipeline/tag.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
+import type { DeltaSeries } from '../../proto/windback/health.ts';
 import { type OverrideChange, registerRoutes } from './api.ts';
 import { Board } from './board.ts';
 import type { VerdictConfig } from './config.ts';
@@ -16,9 +17,13 @@ import type { Outcome } from './recovery.ts';
 import { ServiceJudge, type Surroundings } from './service-judge.ts';
 import { StateKeeper } from './state.ts';
 import { statusOf } from './status.ts';
+import { Turns } from './turns.ts';
 
 /** How often blocks that have become complete are looked for. */
 const TICK_MS = 1000;
+
+/** Series merged until it is looked at the time. */
+const LOOK_EVERY = 256;
 
 /** Merges health deltas, keeps the windows and the evidence of every service, and emits decisions. */
 export class VerdictProcessor implements Component, Consumer {
@@ -33,6 +38,7 @@ export class VerdictProcessor implements Component, Consumer {
   readonly #late: Count;
   readonly #overflow: Readonly<Record<Limit, Count>>;
   #stopTicking: () => void = () => {};
+  #ticking: Promise<void> = Promise.resolve();
 
   constructor(config: VerdictConfig, next: Outlets, context: Context) {
     this.#config = config;
@@ -58,30 +64,47 @@ export class VerdictProcessor implements Component, Consumer {
 
   async start(): Promise<void> {
     this.#state.load();
-    this.#stopTicking = this.#context.clock.every(TICK_MS, () => this.#tick());
+    this.#stopTicking = this.#context.clock.every(TICK_MS, () => (this.#ticking = this.#tick()));
   }
 
   async stop(): Promise<void> {
     this.#stopTicking();
     this.#stopTicking = () => {};
+    await this.#ticking;
     this.#state.saveAll();
   }
 
   async consume(batch: Batch): Promise<void> {
     if (batch.signal !== 'health') return;
-    this.#merge(batch);
+    await this.#merge(batch);
     this.#report();
   }
 
-  #merge({ deltas }: HealthBatch): void {
+  async #merge({ deltas }: HealthBatch): Promise<void> {
     const nowMs = this.#context.clock.now();
+    const turns = new Turns();
+    let untilLook = LOOK_EVERY;
     for (const { slot, series, events } of deltas) {
       for (const event of events) this.#service(event)?.announce(event);
-      for (const one of series) this.#service(one)?.merge(one, slot, nowMs);
+      // Series of one service mostly come together.
+      let last: { readonly of: DeltaSeries; readonly judge: ServiceJudge } | undefined;
+      for (const one of series) {
+        if (last === undefined || !isSameService(last.of, one)) {
+          const judge = this.#service(one);
+          last = judge && { of: one, judge };
+        }
+        last?.judge.merge(one, slot, nowMs);
+        if (--untilLook > 0) continue;
+        untilLook = LOOK_EVERY;
+        if (!turns.isOver) continue;
+        await turns.pass();
+        // It may have been forgotten meanwhile.
+        last = undefined;
+      }
     }
   }
 
-  #service(named: { namespace: string; service: string; environment: string }): ServiceJudge | undefined {
+  #service(named: ServiceNames): ServiceJudge | undefined {
     const { namespace, service, environment } = named;
     const key = serviceKeyOf(namespace, service, environment);
     let judge = this.#services.get(key);
@@ -102,17 +125,18 @@ export class VerdictProcessor implements Component, Consumer {
     // In the order of keys: what services learn of one another must not depend on who was heard of first.
     const services = [...this.#services.values()].sort((a, b) => compare(a.identity.key, b.identity.key));
     for (const service of services) service.reach(nowMs);
-    const decisions = this.#judge(services);
+    const turns = new Turns();
+    const decisions = await this.#judge(services, turns);
     for (const service of services) if (service.isForgotten(nowMs)) this.#forget(service);
     // Each service's own decisions stay in their order.
     decisions.sort((a, b) => compare(a.time, b.time) || compare(a.subject, b.subject));
     await this.#emit(decisions);
-    this.#state.saveIfDue(nowMs);
+    await this.#state.saveIfDue(nowMs, turns);
     this.#report();
   }
 
   /** All services side by side: what they know of one another is then of one time, live as well as in a backlog. */
-  #judge(services: readonly ServiceJudge[]): DecisionEvent[] {
+  async #judge(services: readonly ServiceJudge[], turns: Turns): Promise<DecisionEvent[]> {
     const decisions: DecisionEvent[] = [];
     for (let due = services.filter(isDue); due.length > 0; due = due.filter(isDue)) {
       const first = due.reduce(
@@ -123,6 +147,7 @@ export class VerdictProcessor implements Component, Consumer {
         if (service.judgedUntil !== first) continue;
         decisions.push(...service.judgeNext());
         this.#state.touch(service.identity.key);
+        if (turns.isOver) await turns.pass();
       }
     }
     return decisions;
@@ -210,6 +235,16 @@ export class VerdictProcessor implements Component, Consumer {
 
 function isDue(service: ServiceJudge): boolean {
   return service.isDue;
+}
+
+interface ServiceNames {
+  readonly namespace: string;
+  readonly service: string;
+  readonly environment: string;
+}
+
+function isSameService(a: ServiceNames, b: ServiceNames): boolean {
+  return a.service === b.service && a.namespace === b.namespace && a.environment === b.environment;
 }
 
 function compare(a: string, b: string): number {

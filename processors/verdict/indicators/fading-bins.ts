@@ -13,12 +13,11 @@ export class FadingBins {
 
   /** Adds one block's bins. */
   add(added: BinCounts): void {
-    const weights = this.#sums.counts;
-    for (let i = 0; i < weights.length; i++) weights[i] = (weights[i] as number) * FADING;
+    this.#sums.scale(FADING);
     this.#sums.add(added);
     this.#sums.keepFrom(NEGLIGIBLE);
     this.total = 0;
-    for (const weight of weights) this.total += weight;
+    for (const weight of this.#sums.counts) this.total += weight;
   }
 
   /** The lowest bin with at least `quantile` of the weight in it and below. */
@@ -39,8 +38,7 @@ export class FadingBins {
   static restore(state: readonly (readonly [number, number])[]): FadingBins {
     const restored = new FadingBins();
     for (const [bin, weight] of state) {
-      restored.#sums.bins.push(bin);
-      restored.#sums.counts.push(weight);
+      restored.#sums.addAll([bin], [weight]);
       restored.total += weight;
     }
     return restored;
