@@ -1,6 +1,7 @@
 /** The tables of docs/verdict.md that the judge's own code fills in. */
 import { allowedShare, Bets, shareAt, WORSE } from '../../processors/verdict/evidence/bets.ts';
 import { indicatorNames, partOf, termsOf } from '../../processors/verdict/config-indicators.ts';
+import { HISTORY_INDICATORS } from '../../processors/verdict/history-minute.ts';
 import { Random } from '../verdict/random.ts';
 import { factors, WORKED } from './one-block.ts';
 import { BAR, barOf, BLOCK, block, CONFIG, RISK } from './terms.ts';
@@ -22,6 +23,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   bars,
   rollouts: falseRollbacks,
   onset: lateOnset,
+  part: partOfTraffic,
 };
 
 /** The page with every table put in its place. Throws where it has no place for one. */
@@ -63,23 +65,33 @@ function workedRollout(): string {
 function bars(): string {
   const names = indicatorNames(CONFIG.indicators);
   const rows = names.map((name) => {
-    const { weight } = termsOf(CONFIG.indicators, name);
+    const { weight, gating } = termsOf(CONFIG.indicators, name);
     const bar = barOf(name);
     return [
       `\`${name}\``,
       String(weight),
-      String(Number(partOf(CONFIG.indicators, name).toPrecision(3))),
+      gating ? String(Number(partOf(CONFIG.indicators, name).toPrecision(3))) : 'none: holds only',
       grouped(bar),
-      grouped(bar * CONFIG.history.factor),
-      percent(bar ** -CONFIG.hold.at),
+      knowsPast(name) ? grouped(bar * CONFIG.history.factor) : '',
+      percent(heldAtMost(name)),
     ];
   });
-  const sum = names.reduce((total, name) => total + barOf(name) ** -CONFIG.hold.at, 0);
+  const sum = names.reduce((total, name) => total + heldAtMost(name), 0);
   rows.push(['all', '', '1', '', '', percent(sum)]);
   return table(
     ['indicator', 'weight', 'part of α', 'bar', 'bar against the past', 'holds a sound version at most'],
     rows,
   );
+}
+
+/** The probability, at most, that it ever holds a version that is no worse: one that does not gate wants its whole bar. */
+function heldAtMost(indicator: string): number {
+  const { gating } = termsOf(CONFIG.indicators, indicator);
+  return barOf(indicator) ** -(gating ? CONFIG.hold.at : 1);
+}
+
+function knowsPast(indicator: string): boolean {
+  return indicator === 'silence' || HISTORY_INDICATORS.some((name) => name === indicator);
 }
 
 function falseRollbacks(): string {
@@ -92,27 +104,53 @@ function falseRollbacks(): string {
   return table(['α', ...months.map((rollouts) => `${grouped(rollouts)} rollouts`), 'ln of the bar of `errors`'], rows);
 }
 
-const ONSETS = [0, 5, 15, 30, 60];
-const RUNS = 101;
-
-/** 100 requests a second, a tenth of them the candidate's, 0.5 % errors, ten times as many from some minute on. */
-function lateOnset(): string {
-  const rows = ONSETS.map((minutes) => {
-    const seconds = Array.from({ length: RUNS }, (_, run) =>
-      secondsToBar((minutes * 60) / BLOCK, new Random(61, minutes, run)),
-    );
-    return [`${minutes} min`, `${seconds.sort((a, b) => a - b)[(RUNS - 1) / 2]} s`];
-  });
-  return table(['the fault begins after', 'median time from then to the bar'], rows);
+/** What is the same in all rollouts of which the time to the bar is told, but for what a table is about. */
+interface Trial {
+  /** How many times as bad the candidate becomes, after how many minutes, and its part of 100 requests a second. */
+  readonly ratio: number;
+  readonly onset?: number;
+  readonly part?: number;
 }
 
-function secondsToBar(onset: number, random: Random): number {
+const RATIOS = [4, 10];
+const ONSETS: readonly (readonly [name: string, minutes: number])[] = [
+  ['0 min', 0],
+  ['30 min', 30],
+  ['1 h', 60],
+  ['4 h', 240],
+];
+const PARTS = [0.05, 0.1, 0.5, 0.9];
+const RUNS = 101;
+/** The part of requests that fails where nothing is wrong. */
+const RATE = 0.005;
+
+function lateOnset(): string {
+  const rows = ONSETS.map(([name, onset]) => [name, ...RATIOS.map((ratio) => `${medianSeconds({ ratio, onset })} s`)]);
+  return table(['the fault begins after', ...RATIOS.map((ratio) => `${ratio} times the errors`)], rows);
+}
+
+function partOfTraffic(): string {
+  const rows = PARTS.map((part) => [percent(part), ...RATIOS.map((ratio) => `${medianSeconds({ ratio, part })} s`)]);
+  return table(["the candidate's part", ...RATIOS.map((ratio) => `${ratio} times the errors`)], rows);
+}
+
+/** From when the fault begins until the evidence of `errors` reaches its bar. */
+function medianSeconds({ ratio, onset = 0, part = 0.1 }: Trial): number {
+  const seconds = Array.from({ length: RUNS }, (_, run) =>
+    secondsToBar({ ratio, onset, part }, new Random(61, onset, run)),
+  );
+  return seconds.sort((a, b) => a - b)[(RUNS - 1) / 2] as number;
+}
+
+function secondsToBar({ ratio, onset, part }: Required<Trial>, random: Random): number {
   const bets = new Bets(RISK);
-  const [all, baselineAll, rate] = [10 * BLOCK, 90 * BLOCK, 0.005];
+  const requests = 100 * BLOCK;
+  const all = Math.round(requests * part);
+  const first = (onset * 60) / BLOCK;
   for (let at = 0; ; at++) {
-    const bad = random.binomial(all, at < onset ? rate : 10 * rate);
-    bets.play(block(all, bad, baselineAll, random.binomial(baselineAll, rate)));
-    if (at >= onset && bets.logE >= Math.log(BAR)) return (at + 1 - onset) * BLOCK;
+    const bad = random.binomial(all, at < first ? RATE : ratio * RATE);
+    bets.play(block(all, bad, requests - all, random.binomial(requests - all, RATE)));
+    if (at >= first && bets.logE >= Math.log(BAR)) return (at + 1 - first) * BLOCK;
   }
 }
 

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { LEFT } from '../../bench/pictures/guards.ts';
 import { TABLES, withTables, WORKED_ROLLOUT } from '../../bench/pictures/tables.ts';
-import { barOf, block, CONFIG, RISK } from '../../bench/pictures/terms.ts';
+import { BAR, barOf, block, CONFIG, RISK } from '../../bench/pictures/terms.ts';
 import { optionsOf } from '../../pipeline/config/options.ts';
 import { METRICS } from '../../pipeline/telemetry/metrics-table.ts';
 import { verdictConfig } from '../../processors/verdict/config.ts';
@@ -41,7 +41,7 @@ describe('pictures and tables', () => {
   });
 
   it('are found stale when they are', () => {
-    const changed = PAGE.replace('| `errors` | 0.4 |', '| `errors` | 0.5 |').replace('| 1.4 times |', '| 1.5 times |');
+    const changed = PAGE.replace('| `errors` | 0.45 |', '| `errors` | 0.5 |').replace('| 1.4 times |', '| 1.5 times |');
     expect(changed).not.toBe(PAGE);
     expect(withTables(changed)).toBe(PAGE);
     expect(() => withTables('nothing')).toThrow('docs/verdict.md: wants <!-- table one-block -->');
@@ -148,14 +148,20 @@ describe('the bars', () => {
     const evidence = bench.decisions.at(-1)!.data.evidence;
     expect(evidence.length).toBeGreaterThan(2);
     const shown = new Map(rows('bars').map(([name = '', , , bar]) => [name.replaceAll('`', ''), number(bar)]));
-    for (const { indicator, bar } of evidence) expect(bar).toBeCloseTo(shown.get(indicator)!, -1);
+    // Events round to four digits.
+    for (const { indicator, bar } of evidence) expect(bar / shown.get(indicator)!).toBeCloseTo(1, 3);
     expect([...shown.keys()]).toEqual([...BUILT_IN, 'all']);
   });
 
   it('spend α and no more', () => {
     const { factor } = CONFIG.history;
-    const spent = BUILT_IN.reduce((sum, name) => sum + 1 / barOf(name) + 1 / (barOf(name) * factor), 0);
+    const mayRollBack = BUILT_IN.filter((name) => CONFIG.indicators[name].gating);
+    const spent = mayRollBack.reduce((sum, name) => sum + 1 / barOf(name) + 1 / (barOf(name) * factor), 0);
     expect(spent).toBeCloseTo(CONFIG.false_rollback_rate, 10);
+    expect(PAGE).toContain(`${{ 8: 'Eight' }[mayRollBack.length]} indicators may roll back`);
+    expect(PAGE).toContain(`a bar of ${Math.round(BAR)} is a capital of ${Math.round(BAR ** CONFIG.hold.at)}`);
+    const parts = rows('bars').filter(([name = '']) => mayRollBack.some((one) => name === `\`${one}\``));
+    expect(parts.reduce((sum, [, , part]) => sum + number(part), 0)).toBeCloseTo(1, 2);
   });
 });
 
