@@ -38,6 +38,8 @@ const NULL_ROLLOUTS = 10_000;
 const TASK_RUNS = 5;
 const SMOKE_RUNS = 8;
 
+class UsageError extends Error {}
+
 const { values } = parseArgs({
   options: {
     runs: { type: 'string' },
@@ -54,7 +56,7 @@ const { values } = parseArgs({
 });
 
 if (values.help) process.stdout.write(HELP);
-else process.exitCode = await main();
+else process.exitCode = await main().catch(refuse);
 
 async function main(): Promise<number> {
   const rows = allRows();
@@ -127,8 +129,14 @@ function progress(total: number): () => void {
 function whole(name: string, text: string, least = 1): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least) {
-    process.stderr.write(`--${name} wants a whole number of ${least} or more, not ${text}\n`);
-    process.exit(2);
+    throw new UsageError(`--${name} wants a whole number of ${least} or more, not ${text}`);
   }
   return value;
+}
+
+/** A wrong command line is told in a line, everything else as it is. */
+function refuse(thrown: unknown): number {
+  if (!(thrown instanceof UsageError)) throw thrown;
+  process.stderr.write(`${thrown.message}\n`);
+  return 2;
 }

@@ -4,6 +4,7 @@ import type { RouteAnswer, RouteRequest, Routes } from '../../pipeline/routes.ts
 import { type DecisionEvent, structuredEvent } from '../../proto/windback/decision.ts';
 import { explain } from '../../proto/windback/explain.ts';
 import type { Override, RolloutStatus } from '../../proto/windback/status.ts';
+import type { Outcome } from './recovery.ts';
 import { type Overrides, type OverrideRequest, overrideRequest } from './overrides.ts';
 
 /** What the API sees of the judge. */
@@ -11,6 +12,8 @@ export interface JudgeView {
   /** Rollouts under way, by service key, then candidate. */
   status(): readonly RolloutStatus[];
   decision(id: string): DecisionEvent | undefined;
+  /** What became of the service after a rollback; undefined while that is open, or for other decisions. */
+  outcome(id: string): Outcome | undefined;
   /** The latest `limit` decisions, the newest first. */
   decisions(limit: number): readonly DecisionEvent[];
 }
@@ -43,13 +46,31 @@ export function registerRoutes(
   routes.add('GET', '/api/rollouts', () => ({ json: { rollouts: view.status() } }));
   routes.add('GET', '/api/decisions', ({ query }) => {
     const decisions = view.decisions(limitOf(query.get('limit')));
-    return { json: { decisions: decisions.map(structuredEvent) } };
+    const json = {
+      decisions: decisions.map((event) => ({ ...structuredEvent(event), outcome: view.outcome(event.id) ?? null })),
+    };
+    return { json };
   });
-  routes.add('GET', '/api/decisions/{id}', (request) => ({ json: structuredEvent(named(request)) }));
-  routes.add('GET', '/api/decisions/{id}/explain', (request) => ({ text: explain(named(request)) }));
+  routes.add('GET', '/api/decisions/{id}', (request) => {
+    const event = named(request);
+    return { json: { ...structuredEvent(event), outcome: view.outcome(event.id) ?? null } };
+  });
+  routes.add('GET', '/api/decisions/{id}/explain', (request) => {
+    const event = named(request);
+    return { text: explain(event) + afterwards(view.outcome(event.id)) };
+  });
   routes.add('GET', '/api/overrides', () => ({ json: { overrides: overrides.list(now()) } }));
   routes.add('POST', '/api/overrides', ({ body }) => setOverride(requestOf(body), view, overrides, surroundings));
   routes.add('DELETE', '/api/overrides', ({ query }) => removeOverride(query, view, overrides, surroundings));
+}
+
+function afterwards(outcome: Outcome | undefined): string {
+  if (outcome === undefined) return '';
+  const what =
+    outcome === 'recovered'
+      ? 'the candidate is gone and the service is healthy again: recovered'
+      : 'the service did not come back to health in time: not recovered';
+  return `\nAfterwards\n  ${what}\n`;
 }
 
 function limitOf(given: string | null): number {

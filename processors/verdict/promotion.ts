@@ -35,6 +35,8 @@ function obstacleOf(
 ): Obstacle | undefined {
   const { all } = comparison.candidate;
   if (name === 'errors' && all < promotion.min_requests) return tooFew(name, promotion.min_requests - all);
+  // What has no bad event needs no proof of how rare they are, where any would be out of the ordinary.
+  if (NOVELTIES.has(name) && comparison.candidate.bad === 0) return undefined;
   if (all === 0) {
     const isUnheard = name === 'log_errors' && rollout.totals.candidate.logRecords > 0;
     return isUnheard ? { indicator: name, needs: 'records of both versions at the same time' } : undefined;
@@ -51,6 +53,9 @@ function obstacleOf(
   }
   return tooFew(name, Math.ceil((bar / best - 1) * all));
 }
+
+/** Indicators of events that should not be at all. */
+const NOVELTIES: ReadonlySet<string> = new Set(['new_signatures', 'calls']);
 
 function tooFew(indicator: string | null, missing: number): Obstacle {
   return { indicator, needs: `about ${missing} more requests` };

@@ -96,10 +96,8 @@ export class Rollouts {
   /** A rollout is over when one side has fallen silent: the candidate was withdrawn, or has taken the baseline's place. */
   endSilent(end: number): void {
     const silentSince = end - this.#config.end_after / 1000;
-    for (const [version, slot] of this.#passed) {
-      const lastSeen = this.#cohorts.get(version)?.lastSlot ?? slot;
-      if (Math.max(lastSeen, slot) < silentSince) this.#passed.delete(version);
-    }
+    // What still sends when its stragglers should be gone is back.
+    for (const [version, slot] of this.#passed) if (slot < silentSince) this.#passed.delete(version);
     const isGone = (version: string) => (this.#cohorts.get(version)?.lastSlot ?? 0) < silentSince;
     for (const [version, { identity }] of this.underWay) {
       if (identity.startedAt <= silentSince && isGone(version) && !isGone(identity.baseline)) this.#end(version, end);
@@ -148,12 +146,18 @@ export class Rollouts {
 
   #begin(candidate: string, slot: number, knownBy: 'telemetry' | 'deployment_event'): void {
     this.#passed.delete(candidate);
-    const [oldest] = this.underWay.keys();
-    if (this.underWay.size >= this.#config.max_candidates) this.#end(oldest as string, slot);
+    if (this.underWay.size >= this.#config.max_candidates) this.#end(this.#leastUsed(), slot);
     const baseline = this.baseline as string;
     const baselineKind: BaselineKind = this.#chosen() === baseline ? 'chosen' : 'concurrent';
     const identity = { candidate, baseline, baselineKind, startedAt: slot, knownBy };
     this.underWay.set(candidate, new Rollout(identity, this.#config));
+  }
+
+  /** Of the candidates under way, that with the fewest requests: a flood of versions must not end a real rollout. */
+  #leastUsed(): string {
+    const requests = (version: string) => this.#cohorts.get(version)?.requests ?? 0;
+    const [least] = [...this.underWay.keys()].sort((a, b) => requests(a) - requests(b) || (a < b ? -1 : 1));
+    return least as string;
   }
 
   #end(candidate: string, slot: number): void {

@@ -219,6 +219,7 @@ export class VerdictProcessor implements Component, Consumer {
     const view = {
       status: () => statusOf([...this.#services.values()], this.#surroundings, clock.now()),
       decision: (id: string) => this.#decisions.get(id),
+      outcome: (id: string) => this.#decisions.outcome(id),
       decisions: (limit: number) => this.#decisions.latest(limit),
     };
     const changed = ({ action, override }: OverrideChange) => {

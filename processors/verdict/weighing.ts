@@ -200,6 +200,7 @@ function guardsOf(
     incident(tempering * comparison.endurance.left, logBar, config),
     breadth(comparison, name, tempering, logBar),
     placebo(comparison, tempering),
+    average(comparison),
     floor(comparison, name, config),
   ].filter((guard) => guard !== undefined && (logE > 0 || guard.passed)) as Guard[];
 }
@@ -266,6 +267,17 @@ function rewording({ signed }: Rollout, { indicators, tolerance }: VerdictConfig
     detail: passed
       ? 'errors and exceptions of all kinds together have become more'
       : 'errors and exceptions of all kinds together have not become more: known ones may only be worded anew',
+  };
+}
+
+function average(comparison: Comparison): Guard {
+  const passed = comparison.isWorseOnAverage;
+  return {
+    guard: 'worse_on_average',
+    passed,
+    detail: passed
+      ? 'the candidate is worse than tolerated on the average of the last hour too'
+      : 'on the average of the last hour the candidate is no worse than tolerated: one version fails evenly, the other in bursts',
   };
 }
 

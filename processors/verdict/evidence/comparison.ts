@@ -1,8 +1,9 @@
 import type { Pair } from '../../../proto/windback/decision.ts';
 import { Bets, type BetsState } from './bets.ts';
 import { Endurance, type EnduranceState } from './endurance.ts';
+import { RecentRisk } from './recent-risk.ts';
 import { type IntervalState, RiskInterval } from './interval.ts';
-import { ObjectiveBets } from './objective.ts';
+import { ObjectiveBets, type ObjectiveState } from './objective.ts';
 import { type QuietState, QuietStretch } from './quiet.ts';
 import { against, type Counts, type Readings, type Strata, sumOf, total, without } from './strata.ts';
 
@@ -36,9 +37,10 @@ export interface ComparisonState {
   readonly worse: BetsState;
   readonly better: BetsState;
   readonly interval: IntervalState;
-  readonly objective: readonly number[];
+  readonly objective: ObjectiveState;
   readonly endurance: EnduranceState;
   readonly quiet: QuietState;
+  readonly recent: readonly [candidate: number, baseline: number];
   readonly breadth: readonly (readonly [number, BetsState])[];
   readonly placebos: readonly (readonly [number, BetsState, number])[];
   readonly pairs: readonly [number, number, number, number];
@@ -54,6 +56,7 @@ export class Comparison {
   readonly objective: ObjectiveBets;
   readonly endurance: Endurance;
   readonly #quiet: QuietStretch;
+  readonly #recent = new RecentRisk();
   readonly candidate = { bad: 0, all: 0 };
   readonly baseline = { bad: 0, all: 0 };
   readonly #operations = new Map<string, { candidate: MutablePair; baseline: MutablePair }>();
@@ -126,6 +129,11 @@ export class Comparison {
     return baseline === 0 ? null : candidate / baseline;
   }
 
+  /** Whether the candidate is worse than tolerated on the average of late too, and not only in most blocks. */
+  get isWorseOnAverage(): boolean {
+    return this.#recent.exceeds(this.#terms.risk);
+  }
+
   /** How much higher the candidate's rate is than the baseline's, each operation weighing as the candidate served it. */
   get excess(): number {
     let excess = 0;
@@ -146,6 +154,7 @@ export class Comparison {
       objective: this.objective.save(),
       endurance: this.endurance.save(),
       quiet: this.#quiet.save(),
+      recent: this.#recent.save(),
       breadth: [...this.#breadth].map(([group, bets]) => [group, bets.save()] as const),
       placebos: [...this.#placebos].map(([group, { bets, highest }]) => [group, bets.save(), highest] as const),
       pairs: [this.candidate.bad, this.candidate.all, this.baseline.bad, this.baseline.all],
@@ -162,6 +171,7 @@ export class Comparison {
     this.objective.restore(state.objective);
     this.endurance.restore(state.endurance);
     this.#quiet.restore(state.quiet);
+    this.#recent.restore(state.recent);
     for (const [group, saved] of state.breadth) this.#breadth.set(group, this.#restored(saved));
     for (const [group, saved, highest] of state.placebos) {
       this.#placebos.set(group, { bets: this.#restored(saved), highest });
@@ -184,6 +194,7 @@ export class Comparison {
 
   #playMain(strata: Strata, end: number): void {
     this.worse.play(strata);
+    this.#recent.play(strata);
     // The mirror image: the baseline as the candidate, against "at least 1 / promotionRisk times as bad".
     this.better.play(mirrored(strata));
     this.interval.play(strata);

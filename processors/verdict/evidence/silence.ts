@@ -5,17 +5,23 @@ const STAKES = [0.25, 0.5, 0.9];
 /** The part of new instances that may die young in a sound version: pods are moved and scaled away. */
 const YOUNG_DEATHS = 0.2;
 
+/** What is left of the weight of a block in what is known of clusters, one block later. */
+const FADING = 0.99;
+/** Clusters that a bet must be expected to hold, where requests come in clusters. */
+const CLUSTERS = 2;
+
 /** What `SilenceBets` keeps. */
 export interface SilenceState {
   readonly logs: readonly number[];
   readonly crashLogs: readonly number[];
   readonly sums: readonly [fair: number, got: number, blocks: number, expected: number, missing: number];
   readonly crashes: readonly [births: number, deaths: number];
+  readonly arrivals: readonly [weight: number, sum: number, squares: number];
 }
 
 /**
  * Evidence that the candidate is not there: it does not get the requests it should, or its instances start over and
- * over. For the first a bet is made whenever its fair part has grown to one request or more: x = min(1, its requests /
+ * over. For the first a bet is made whenever its fair part has grown to one request or more, or to some clusters where requests come in clusters: x = min(1, its requests /
  * its fair part), against E[x] >= share. For the second, one for every new instance: that it died young, against at
  * most `YOUNG_DEATHS` of them. E-processes as in `bets.ts`, their mean counts.
  */
@@ -29,6 +35,10 @@ export class SilenceBets {
   /** Requests expected and missing so far, as the indicator's pair. */
   expected = 0;
   missing = 0;
+  /** Requests of the others by block, fading: their number, sum and sum of squares. */
+  #weight = 0;
+  #sum = 0;
+  #squares = 0;
   /** New instances whose first minutes are over, and those among them that died young. */
   births = 0;
   deaths = 0;
@@ -41,7 +51,9 @@ export class SilenceBets {
   play(weight: number, candidate: number, total: number): void {
     this.#fair += weight * total;
     this.#got += candidate;
-    if (this.#fair < 1) return;
+    const needed = this.#needed;
+    this.#learn(total - candidate);
+    if (this.#fair < needed) return;
     const got = Math.min(1, this.#got / this.#fair);
     this.expected += this.#fair;
     this.missing += this.#fair * (1 - got);
@@ -50,6 +62,23 @@ export class SilenceBets {
     this.blocks++;
     const largest = 1 / (1 - this.#share);
     stake(this.#logs, largest * (this.#share - got));
+  }
+
+  /**
+   * The fair part that makes a bet. The variance of the others' block counts over their mean is about the size of the
+   * clusters that requests come in, 1 where they come singly: a cluster that misses the candidate is no silence.
+   */
+  get #needed(): number {
+    if (this.#weight < 2 || this.#sum === 0) return 1;
+    const mean = this.#sum / this.#weight;
+    const dispersion = (this.#squares / this.#weight - mean * mean) / mean;
+    return Math.max(1, CLUSTERS * (dispersion - 1));
+  }
+
+  #learn(others: number): void {
+    this.#weight = this.#weight * FADING + 1;
+    this.#sum = this.#sum * FADING + others;
+    this.#squares = this.#squares * FADING + others * others;
   }
 
   /** One new instance of the candidate has lived through its first minutes, or has died in them. */
@@ -82,10 +111,12 @@ export class SilenceBets {
       crashLogs: [...this.#crashLogs],
       sums: [this.#fair, this.#got, this.blocks, this.expected, this.missing],
       crashes: [this.births, this.deaths],
+      arrivals: [this.#weight, this.#sum, this.#squares],
     };
   }
 
-  restore({ logs, crashLogs, sums, crashes }: SilenceState): void {
+  restore({ logs, crashLogs, sums, crashes, arrivals }: SilenceState): void {
+    [this.#weight, this.#sum, this.#squares] = arrivals;
     this.#logs.set(logs);
     this.#crashLogs.set(crashLogs);
     [this.#fair, this.#got, this.blocks, this.expected, this.missing] = sums;
