@@ -28,7 +28,7 @@ export const METRICS: Readonly<Record<string, string>> = {
   windback_verdict_recoveries_total:
     'What became of services after a rollback, by outcome: recovered or not_recovered.',
   windback_verdict_overflow_total:
-    'Versions, operations or instances folded into overflow because a limit was reached, by limit.',
+    'How often the judge left something out, or put it together with others, because a limit was reached; by limit: services, versions, instances, operations, callees, signatures, metrics, sources, events, future, roles.',
   windback_exporter_sent_items_total: 'Items delivered to the destination.',
   windback_exporter_send_failed_items_total:
     'Attempts that failed, in items, by reason; a retryable one is tried again.',

@@ -1,6 +1,6 @@
 import { type DeltaSeries, EXEMPLARS, type SeriesKind } from '../../proto/windback/health.ts';
 import { FirstNames } from './first-names.ts';
-import type { Limit } from './overflow.ts';
+import type { Limit, OnOverflow } from './overflow.ts';
 import { SparseBins } from './sparse-bins.ts';
 
 /** How much a block may tell apart, and who is told of what is more. */
@@ -9,7 +9,7 @@ export interface BlockLimits {
   readonly instances: number;
   /** Pairs of operation and name of one kind, of one instance. */
   readonly cells: number;
-  onOverflow(limit: Limit): void;
+  readonly onOverflow: OnOverflow;
 }
 
 /** Folding limits operations first, so this only bounds what a stranger sends. */

@@ -46,15 +46,19 @@ export class Cohort {
     this.groups = new Groups(maxInstances);
   }
 
-  /** Takes in a block that is about to be judged, and moves the windows on to its last slot. */
-  absorb(block: VersionBlock, lastSlot: number): void {
+  /**
+   * Takes in a block that is about to be judged, and moves the windows on to its last slot. Returns how many of its
+   * instances there is no room for.
+   */
+  absorb(block: VersionBlock, lastSlot: number): number {
     if (block.has('span')) this.sendsSpans = true;
     this.requests += block.total(this.requestKind).all;
-    this.#seeAll(block);
+    const homeless = this.#seeAll(block);
     this.groups.join(block.instances.keys());
     this.advance(lastSlot);
     for (const [slot, { all, bad }] of block.slots.get(this.requestKind) ?? []) this.count('errors', slot, all, bad);
     for (const [slot, { all, bad }] of block.slots.get('log') ?? []) this.count('log_errors', slot, all, bad);
+    return homeless;
   }
 
   get requestKind(): Extract<SeriesKind, 'span' | 'metric'> {
@@ -74,7 +78,7 @@ export class Cohort {
   }
 
   /** New ones in the order of names: who finds room must not depend on who came first. */
-  #seeAll({ instances }: VersionBlock): void {
+  #seeAll({ instances }: VersionBlock): number {
     const fresh: string[] = [];
     for (const [instance, { first, last }] of instances) {
       if (this.instances.has(instance)) this.see(instance, first, last);
@@ -84,6 +88,7 @@ export class Cohort {
       const { first, last } = instances.get(instance) as InstanceBlock;
       this.see(instance, first, last);
     }
+    return fresh.filter((instance) => !this.instances.has(instance)).length;
   }
 
   /** Forgets instances that have been silent since before `slot`, so that new ones have room. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { duration } from '../../pipeline/config/scalars.ts';
 import type { Pair } from '../../proto/windback/decision.ts';
-import type { Cell } from './block.ts';
+import { type Cell, MAX_CELLS } from './block.ts';
+import { FirstNames } from './first-names.ts';
 import { type BinCounts, SparseBins } from './sparse-bins.ts';
 
 /** What the history can compare. `traffic` is the history's `silence`: fewer requests than there used to be. */
@@ -30,12 +31,29 @@ export interface Minute {
   readonly requests: number;
 }
 
+/** One operation, while its minute lasts. */
+class OperationSum implements OperationMinute {
+  all = 0;
+  bad = 0;
+  readonly bins = new SparseBins();
+
+  add(all: number, bad: number, bins: BinCounts | undefined): void {
+    this.all += all;
+    this.bad += bad;
+    if (bins !== undefined) this.bins.add(bins);
+  }
+
+  merge({ all, bad, bins }: OperationSum): void {
+    this.add(all, bad, bins);
+  }
+}
+
 export const SECONDS_PER_MINUTE = 60;
 
 /** Adds up blocks until their minute is over. Sums only, so blocks may come in any order. */
 export class MinuteSum implements Minute {
   readonly minute: number;
-  readonly operations = new Map<string, { all: number; bad: number; bins: SparseBins }>();
+  readonly #operations = new FirstNames(MAX_CELLS, () => new OperationSum());
   readonly logs = { all: 0, bad: 0 };
   requests = 0;
 
@@ -52,6 +70,10 @@ export class MinuteSum implements Minute {
     }
     this.addLogs(logs);
     this.requests += requests ?? total;
+  }
+
+  get operations(): ReadonlyMap<string, OperationMinute> {
+    return this.#operations.entries;
   }
 
   /** The same of a block, with the latencies of those that have warmed up. */
@@ -71,7 +93,7 @@ export class MinuteSum implements Minute {
       // In order, so that the state does not tell how the blocks were cut or came.
       operations: [...this.operations]
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([name, { all, bad, bins }]) => [name, all, bad, ...bins.flat()] as const),
+        .map(([name, { all, bad, bins }]) => [name, all, bad, ...SparseBins.of(bins).flat()] as const),
       logs: this.logs,
       requests: this.requests,
     } satisfies SavedMinute;
@@ -83,7 +105,7 @@ export class MinuteSum implements Minute {
     for (const [name, all, bad, ...flat] of operations) {
       const bins = new SparseBins();
       bins.addFlat(flat);
-      sum.operations.set(name, { all, bad, bins });
+      sum.#add(name, all, bad, bins);
     }
     Object.assign(sum.logs, logs);
     sum.requests = requests;
@@ -91,14 +113,7 @@ export class MinuteSum implements Minute {
   }
 
   #add(name: string, all: number, bad: number, bins: BinCounts | undefined): void {
-    let sum = this.operations.get(name);
-    if (sum === undefined) {
-      sum = { all: 0, bad: 0, bins: new SparseBins() };
-      this.operations.set(name, sum);
-    }
-    sum.all += all;
-    sum.bad += bad;
-    if (bins !== undefined) sum.bins.add(bins);
+    this.#operations.of(name).add(all, bad, bins);
   }
 }
 

@@ -4,6 +4,7 @@ import { CallKnowledge } from './indicators/calls.ts';
 import { LatencyKnowledge } from './indicators/latency.ts';
 import { ResourceKnowledge } from './indicators/resources.ts';
 import { SignatureKnowledge } from './indicators/signatures.ts';
+import type { OnOverflow } from './overflow.ts';
 import type { Views } from './views.ts';
 
 /**
@@ -12,13 +13,17 @@ import type { Views } from './views.ts';
  */
 export class Knowledge {
   readonly version: string;
-  readonly latency = new LatencyKnowledge();
-  readonly calls = new CallKnowledge();
-  readonly signatures = new SignatureKnowledge();
-  readonly resources = new ResourceKnowledge();
+  readonly latency: LatencyKnowledge;
+  readonly calls: CallKnowledge;
+  readonly signatures: SignatureKnowledge;
+  readonly resources: ResourceKnowledge;
 
-  constructor(version: string) {
+  constructor(version: string, onOverflow: OnOverflow) {
     this.version = version;
+    this.latency = new LatencyKnowledge(onOverflow);
+    this.calls = new CallKnowledge(onOverflow);
+    this.signatures = new SignatureKnowledge(onOverflow);
+    this.resources = new ResourceKnowledge(onOverflow);
   }
 
   /** A block of the fine raster. `isCandidate` says whose signatures are not yet known. */
@@ -35,7 +40,8 @@ export class Knowledge {
   }
 
   /** A block of a minute, of what is sampled or exported that rarely. */
-  learnMinute(views: Views, baseline: Cohort): void {
+  learnMinute(views: Views, baseline: Cohort, cohorts: ReadonlyMap<string, Cohort>): void {
+    this.resources.forgetOthers(cohorts);
     for (const [version, one] of views.block.versions) {
       if (one.has('resource')) this.resources.learn(version, views.groups(version), version === baseline.version);
     }
@@ -52,8 +58,8 @@ export class Knowledge {
     };
   }
 
-  static restore(state: KnowledgeState): Knowledge {
-    const knowledge = new Knowledge(state.version);
+  static restore(state: KnowledgeState, onOverflow: OnOverflow): Knowledge {
+    const knowledge = new Knowledge(state.version, onOverflow);
     knowledge.latency.restore(state.latency);
     knowledge.calls.restore(state.calls);
     knowledge.signatures.restore(state.signatures);

@@ -1,8 +1,11 @@
-/** What is limited, by the name that the counter's label has. */
+/**
+ * What is limited, by the name that the counter's label has. `future`: events further ahead of the clock than any
+ * clock is; `sources`: whose silence does not hold back the judging; `roles`: services whose rollouts the tagger is not
+ * told of.
+ */
 export const LIMITS = [
   'services',
   'versions',
-  'candidates',
   'instances',
   'sources',
   'operations',
@@ -11,8 +14,12 @@ export const LIMITS = [
   'metrics',
   'events',
   'future',
+  'roles',
 ] as const;
 export type Limit = (typeof LIMITS)[number];
+
+/** Is told that a limit was hit once more. */
+export type OnOverflow = (limit: Limit) => void;
 
 /** How often each limit was hit since somebody asked. */
 export class Overflow {

@@ -7,6 +7,7 @@ import { type Comparison, History } from './history.ts';
 import type { ServiceIdentity } from './identity.ts';
 import { floorMsOf, type Rollout } from './rollout.ts';
 import type { Rollouts } from './rollouts.ts';
+import type { JudgeCounts, Surroundings } from './service-judge.ts';
 import type { Views } from './views.ts';
 
 /** What a `Past` keeps. */
@@ -23,14 +24,16 @@ export class Past {
   readonly #identity: ServiceIdentity;
   readonly #config: VerdictConfig;
   readonly #board: Board;
+  readonly #counts: JudgeCounts;
   #history: History;
   /** The present minute, by version. */
   readonly #sums = new Map<string, MinuteSum>();
 
-  constructor(identity: ServiceIdentity, config: VerdictConfig, board: Board) {
+  constructor(identity: ServiceIdentity, { config, board, counts }: Surroundings) {
     this.#identity = identity;
     this.#config = config;
     this.#board = board;
+    this.#counts = counts;
     this.#history = new History(config.history.max_operations);
   }
 
@@ -64,7 +67,7 @@ export class Past {
     const minute = Math.floor((end - 1) / 60);
     const baseline = this.#sums.get(rollouts.baseline);
     if (baseline !== undefined || rollouts.underWay.size === 0) {
-      const compared = this.#history.learn(baseline ?? new MinuteSum(minute));
+      const compared = this.#learn(baseline ?? new MinuteSum(minute));
       if (compared !== undefined) this.#post(compared, minute);
     } else {
       for (const rollout of rollouts.underWay.values()) this.#judge(rollout, minute);
@@ -82,6 +85,14 @@ export class Past {
   restore({ history, sums }: PastState): void {
     this.#history = History.restore(history, this.#config.history.max_operations);
     for (const [version, saved] of sums) this.#sums.set(version, MinuteSum.restore(saved));
+  }
+
+  #learn(minute: MinuteSum): Comparison | undefined {
+    const before = this.#history.overflowed;
+    const compared = this.#history.learn(minute);
+    const { overflowed } = this.#history;
+    if (overflowed > before) this.#counts.overflow.add('operations', overflowed - before);
+    return compared;
   }
 
   #judge(rollout: Rollout, minute: number): void {

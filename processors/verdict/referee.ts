@@ -61,7 +61,7 @@ export class Referee {
       const decision = this.#decideOne(rollout, posted[i] as Posted, rollouts, cohorts, end);
       if (decision !== undefined) decisions.push(decision);
     }
-    this.#forgetOthers(rollouts);
+    this.#forgetOthers(rollouts, cohorts);
     for (const [id, outcome] of this.#recoveries.look(cohorts, end, config)) this.#surroundings.onOutcome(id, outcome);
     return decisions;
   }
@@ -147,9 +147,10 @@ export class Referee {
     };
   }
 
-  #forgetOthers({ underWay }: Rollouts): void {
+  #forgetOthers({ underWay }: Rollouts, cohorts: ReadonlyMap<string, Cohort>): void {
     for (const candidate of this.#weighed.keys()) if (!underWay.has(candidate)) this.#weighed.delete(candidate);
     for (const candidate of this.#taken.keys()) if (!underWay.has(candidate)) this.#taken.delete(candidate);
+    for (const version of this.#late.keys()) if (!cohorts.has(version)) this.#late.delete(version);
   }
 }
 

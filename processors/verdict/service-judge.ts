@@ -2,7 +2,7 @@ import type { Roles } from '../../pipeline/roles.ts';
 import { UNKNOWN_VERSION } from '../../pipeline/tag.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
 import type { DeltaSeries, DeploymentEvent, SeriesKind } from '../../proto/windback/health.ts';
-import { Block, type BlockLimits, MAX_CELLS, type VersionState } from './block.ts';
+import { Block, type BlockLimits, MAX_CELLS, type VersionBlock, type VersionState } from './block.ts';
 import type { Board } from './board.ts';
 import { Cohort, type CohortState } from './cohort.ts';
 import type { VerdictConfig } from './config.ts';
@@ -58,6 +58,12 @@ interface SavedBlock {
 /** What is judged minute by minute. */
 const MINUTE_KINDS: readonly SeriesKind[] = ['metric', 'resource'];
 const FORGET_SECONDS = 6 * 3600;
+/** Slots that an event may be ahead of the clock: as far as folding lets it be, and more. */
+const MAX_AHEAD = 600;
+/** Deployment events that wait for their time; of more, the first ones. */
+const MAX_EVENTS = 100;
+/** Sources of an instance: the kinds that it sends. */
+const SOURCES_PER_INSTANCE = 8;
 /** After so many slots without anything at all, the next ones are passed over. */
 const LONG_SILENCE = 86_400;
 
@@ -80,7 +86,7 @@ export class ServiceJudge {
   readonly #limits: BlockLimits;
   /** What the watermark was told last. */
   #reported = { instance: '', kind: '', slot: -1, nowMs: -1 };
-  #knowledge = new Knowledge('');
+  #knowledge: Knowledge;
   #events: DeploymentEvent[] = [];
   /** First slot ever seen; the next block to judge begins with `#nextSlot`. */
   #firstSlot: number | undefined;
@@ -94,12 +100,13 @@ export class ServiceJudge {
     this.#surroundings = surroundings;
     this.rollouts = new Rollouts(identity, config, this.cohorts);
     this.#blockSlots = Math.max(1, Math.round(config.block / 1000));
-    this.#watermark = new Watermark(config.lateness, config.max_hold);
+    this.#watermark = new Watermark(config.lateness, config.max_hold, SOURCES_PER_INSTANCE * config.max_instances);
     this.#referee = new Referee(identity, surroundings);
-    this.#past = new Past(identity, config, surroundings.board);
+    this.#past = new Past(identity, surroundings);
     const onOverflow = (limit: Limit) => surroundings.counts.overflow.add(limit);
     this.#limits = { instances: config.max_instances, cells: MAX_CELLS, onOverflow };
     this.#minute = new Block(this.#limits);
+    this.#knowledge = new Knowledge('', onOverflow);
   }
 
   /** First slot that is not judged yet; undefined before the first telemetry. */
@@ -109,6 +116,10 @@ export class ServiceJudge {
 
   /** Adds one series of one slot. */
   merge(series: DeltaSeries, slot: number, nowMs: number): void {
+    if (slot > nowMs / 1000 + MAX_AHEAD) {
+      this.#surroundings.counts.overflow.add('future', series.all);
+      return;
+    }
     if (series.version === UNKNOWN_VERSION) {
       this.#mergeUnknown(series, slot);
       return;
@@ -129,13 +140,17 @@ export class ServiceJudge {
     const last = this.#reported;
     if (last.instance === instance && last.kind === kind && last.slot === slot && last.nowMs === nowMs) return;
     this.#reported = { instance, kind, slot, nowMs };
-    this.#watermark.report(`${instance}\n${kind}`, slot, nowMs);
+    const isKnown = this.#watermark.report(`${instance}\n${kind}`, slot, nowMs);
+    if (!isKnown) this.#surroundings.counts.overflow.add('sources');
   }
 
   /** Adds a deployment event; it takes effect when the block of its time is judged. */
   announce(event: DeploymentEvent): void {
     this.#open(event.atSeconds);
     this.#events.push(event);
+    if (this.#events.length <= MAX_EVENTS) return;
+    this.#events.sort(inOrder).pop();
+    this.#surroundings.counts.overflow.add('events');
   }
 
   /** Judges every block that the watermark has passed. */
@@ -202,7 +217,7 @@ export class ServiceJudge {
       judge.cohorts.set(saved.version, Cohort.restore(saved, surroundings.config.max_instances));
     }
     judge.rollouts.restore(state.rollouts);
-    judge.#knowledge = Knowledge.restore(state.knowledge);
+    judge.#knowledge = Knowledge.restore(state.knowledge, judge.#limits.onOverflow);
     judge.#referee.restore(state.referee);
     judge.#past.restore(state.past);
     for (const [start, saved] of state.blocks) judge.#blocks.set(start, new Block(judge.#limits).restore(saved));
@@ -291,7 +306,7 @@ export class ServiceJudge {
     const end = start + this.#blockSlots;
     this.#nextSlot = end;
     for (const cohort of this.cohorts.values()) cohort.advance(end - 1);
-    for (const [version, one] of block.versions) this.cohorts.get(version)?.absorb(one, end - 1);
+    for (const [version, one] of block.versions) this.#absorb(version, one, end);
     this.#minute.merge(block, MINUTE_KINDS);
     for (const event of this.#dueEvents(end)) this.rollouts.apply(event);
     this.rollouts.chooseBaseline(end, this.#firstSlot as number);
@@ -313,9 +328,16 @@ export class ServiceJudge {
     return decisions;
   }
 
+  #absorb(version: string, block: VersionBlock, end: number): void {
+    const homeless = this.cohorts.get(version)?.absorb(block, end - 1) ?? 0;
+    if (homeless > 0) this.#surroundings.counts.overflow.add('instances', homeless);
+  }
+
   /** What the old baseline was like says nothing of a new one. */
   #turnTo(baseline: string | undefined): void {
-    if (baseline !== undefined && baseline !== this.#knowledge.version) this.#knowledge = new Knowledge(baseline);
+    if (baseline !== undefined && baseline !== this.#knowledge.version) {
+      this.#knowledge = new Knowledge(baseline, this.#limits.onOverflow);
+    }
   }
 
   #dueEvents(end: number): DeploymentEvent[] {
@@ -349,7 +371,7 @@ export class ServiceJudge {
     const cohort = baseline === undefined ? undefined : this.cohorts.get(baseline);
     if (cohort !== undefined) {
       this.#knowledge.learn(views, cohort, (version) => underWay.has(version));
-      if (minute !== undefined) this.#knowledge.learnMinute(minute, cohort);
+      if (minute !== undefined) this.#knowledge.learnMinute(minute, cohort, this.cohorts);
     }
     if (minute !== undefined) this.#minute = new Block(this.#limits);
   }

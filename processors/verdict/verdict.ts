@@ -38,6 +38,7 @@ export class VerdictProcessor implements Component, Consumer {
   readonly #late: Count;
   readonly #overflow: Readonly<Record<Limit, Count>>;
   #stopTicking: () => void = () => {};
+  #rolesOverflowed = 0;
   #ticking: Promise<void> = Promise.resolve();
 
   constructor(config: VerdictConfig, next: Outlets, context: Context) {
@@ -192,6 +193,9 @@ export class VerdictProcessor implements Component, Consumer {
     const { counts } = this.#surroundings;
     this.#late.add(counts.late);
     counts.late = 0;
+    const { overflowed } = this.#context.roles;
+    counts.overflow.add('roles', overflowed - this.#rolesOverflowed);
+    this.#rolesOverflowed = overflowed;
     for (const [limit, count] of counts.overflow.take()) this.#overflow[limit].add(count);
   }
 

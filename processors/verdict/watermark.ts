@@ -24,23 +24,28 @@ export class Watermark {
   readonly #sources = new Map<string, Source>();
   #slot = Number.NEGATIVE_INFINITY;
 
-  constructor(latenessMs: number, maxHoldMs: number) {
+  readonly #maxSources: number;
+
+  constructor(latenessMs: number, maxHoldMs: number, maxSources = 10_000) {
+    this.#maxSources = maxSources;
     this.#latenessSeconds = latenessMs / 1000;
     this.#maxHoldSeconds = maxHoldMs / 1000;
   }
 
-  /** A source has reported a slot. */
-  report(key: string, slot: number, nowMs: number): void {
+  /** A source has reported a slot; false where there are too many to wait for this one too. */
+  report(key: string, slot: number, nowMs: number): boolean {
     const delayMs = Math.max(0, nowMs - slot * 1000);
     const source = this.#sources.get(key);
     if (source === undefined) {
+      if (this.#sources.size >= this.#maxSources) return false;
       this.#sources.set(key, { slot, lastArrivalMs: nowMs, delayMs });
-      return;
+      return true;
     }
     if (nowMs > source.lastArrivalMs) source.delayMs *= FADING;
     source.delayMs = Math.max(source.delayMs, delayMs);
     source.lastArrivalMs = nowMs;
     source.slot = Math.max(source.slot, slot);
+    return true;
   }
 
   /** The slot up to which everything is known, exclusive: slots below it may be judged. Never goes back. */

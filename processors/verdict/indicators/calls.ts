@@ -1,5 +1,6 @@
 import { type Cell, cellNames, type InstanceBlock } from '../block.ts';
 import type { Readings } from '../evidence/strata.ts';
+import type { OnOverflow } from '../overflow.ts';
 import { SparseBins } from '../sparse-bins.ts';
 import { FadingBins } from './fading-bins.ts';
 import { NOTHING, type Reading, readingsOf, type View } from './reader.ts';
@@ -21,6 +22,11 @@ interface Edge {
 export class CallKnowledge {
   /** By key of the cell. */
   readonly #edges = new Map<string, Edge>();
+  readonly #onOverflow: OnOverflow;
+
+  constructor(onOverflow: OnOverflow = () => {}) {
+    this.#onOverflow = onOverflow;
+  }
 
   /**
    * Requests with an unusual number of calls, of requests, by operation and callee: shows a call that is missing or
@@ -72,8 +78,8 @@ export class CallKnowledge {
     for (const key of fresh) {
       const [operation] = cellNames(key);
       if (requestsOf(group, operation) === 0) continue;
-      if (this.#edges.size >= MAX_EDGES) return;
-      this.#edges.set(key, { operation, bins: new FadingBins() });
+      if (this.#edges.size < MAX_EDGES) this.#edges.set(key, { operation, bins: new FadingBins() });
+      else this.#onOverflow('callees');
     }
   }
 }

@@ -1,6 +1,7 @@
 import { binOf, upperBoundNs } from '../../../proto/windback/latency-bins.ts';
 import { type Cell, InstanceBlock } from '../block.ts';
 import { type Counts, emptyCounts, type Readings } from '../evidence/strata.ts';
+import type { OnOverflow } from '../overflow.ts';
 import { FadingBins } from './fading-bins.ts';
 import { namesOf, NOTHING, type View } from './reader.ts';
 
@@ -20,6 +21,11 @@ const MAX_OPERATIONS = 1000;
 /** The baseline's own latencies by operation, recent ones counting most. Blocks enter after they were judged. */
 export class LatencyKnowledge {
   readonly #operations = new Map<string, FadingBins>();
+  readonly #onOverflow: OnOverflow;
+
+  constructor(onOverflow: OnOverflow = () => {}) {
+    this.#onOverflow = onOverflow;
+  }
 
   /**
    * Slow requests of requests, by operation, for each of several quantiles. A request of the candidate is slow beyond
@@ -43,7 +49,10 @@ export class LatencyKnowledge {
     }
     // In the order of names: who finds room must not depend on who came first.
     for (const operation of fresh.sort()) {
-      if (this.#operations.size >= MAX_OPERATIONS) return;
+      if (this.#operations.size >= MAX_OPERATIONS) {
+        this.#onOverflow('operations');
+        continue;
+      }
       const bins = new FadingBins();
       bins.add((cells.get(operation) as Cell).bins);
       this.#operations.set(operation, bins);

@@ -1,6 +1,7 @@
 import { upperBoundOf, valueBinOf } from '../../../proto/windback/value-bins.ts';
 import { type Cell, cellNames, type InstanceBlock } from '../block.ts';
 import type { Readings } from '../evidence/strata.ts';
+import type { OnOverflow } from '../overflow.ts';
 import { FadingBins } from './fading-bins.ts';
 import { type Reading, readingsOf, type View } from './reader.ts';
 
@@ -10,6 +11,8 @@ const MIN_SAMPLES = 30;
 /** Growth is looked at over this many blocks, from the time on that a group of instances is this old. */
 const GROWTH_BLOCKS = 10;
 const MAX_METRICS = 100;
+/** Metrics of groups of instances of versions. */
+const MAX_LEVELS = 10_000;
 /** Strata of growth are named after their metric. */
 const GROWTH = ' growth';
 
@@ -23,6 +26,11 @@ type Levels = number[];
 export class ResourceKnowledge {
   readonly #usual = new Map<string, FadingBins>();
   readonly #levels = new Map<string, Levels>();
+  readonly #onOverflow: OnOverflow;
+
+  constructor(onOverflow: OnOverflow = () => {}) {
+    this.#onOverflow = onOverflow;
+  }
 
   /** Samples beyond the baseline's high quantile and margin, and groups that grow; by metric. Blocks of a minute. */
   read(view: View, versions: { candidate: string; baseline: string }, margin: number): Readings {
@@ -48,8 +56,11 @@ export class ResourceKnowledge {
     });
   }
 
-  forget(version: string): void {
-    for (const key of this.#levels.keys()) if (key.startsWith(`${version}\n`)) this.#levels.delete(key);
+  /** Forgets the levels of versions that are no longer known. */
+  forgetOthers(versions: ReadonlyMap<string, unknown>): void {
+    for (const key of this.#levels.keys()) {
+      if (!versions.has(key.slice(0, key.indexOf('\n')))) this.#levels.delete(key);
+    }
   }
 
   save(): ResourceState {
@@ -85,7 +96,10 @@ export class ResourceKnowledge {
   #learnUsual(metric: string, cell: Cell): void {
     let usual = this.#usual.get(metric);
     if (usual === undefined) {
-      if (this.#usual.size >= MAX_METRICS) return;
+      if (this.#usual.size >= MAX_METRICS) {
+        this.#onOverflow('metrics');
+        return;
+      }
       usual = new FadingBins();
       this.#usual.set(metric, usual);
     }
@@ -95,7 +109,10 @@ export class ResourceKnowledge {
   #learnLevel(key: string, level: number): void {
     let levels = this.#levels.get(key);
     if (levels === undefined) {
-      if (this.#levels.size >= MAX_METRICS * 100) return;
+      if (this.#levels.size >= MAX_LEVELS) {
+        this.#onOverflow('metrics');
+        return;
+      }
       levels = [];
       this.#levels.set(key, levels);
     }

@@ -1,6 +1,7 @@
 import type { InstanceBlock } from '../block.ts';
 import { cellNames } from '../block.ts';
 import type { Readings } from '../evidence/strata.ts';
+import type { OnOverflow } from '../overflow.ts';
 import { exposureOf, one } from './counted.ts';
 import { readAlike, type Reading, type View } from './reader.ts';
 
@@ -23,6 +24,11 @@ export class SignatureKnowledge {
   /** Templates by number of words and first word. */
   readonly #templates = new Map<string, string[][]>();
   #size = 0;
+  readonly #onOverflow: OnOverflow;
+
+  constructor(onOverflow: OnOverflow = () => {}) {
+    this.#onOverflow = onOverflow;
+  }
 
   /** Occurrences of signatures that are not known, of requests or records. */
   read(view: View): Readings {
@@ -69,6 +75,7 @@ export class SignatureKnowledge {
   }
 
   #add(signature: string): void {
+    if (this.#size >= MAX_TEMPLATES && signature !== OTHER) this.#onOverflow('signatures');
     if (this.knows(signature)) return;
     this.#put(wordsOf(signature));
   }
