@@ -65,6 +65,7 @@ async function serve(token?: string, judges = ['verdict']): Promise<string> {
   const view: JudgeView = {
     status: () => rollouts,
     decision: (id) => decisions.find((event) => event.id === id),
+    outcome: () => undefined,
     decisions: (limit) => decisions.slice(0, limit),
   };
   const changed = (change: OverrideChange): void => {

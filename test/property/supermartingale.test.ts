@@ -120,13 +120,13 @@ describe('bets on the objective and on silence have no more on average', () => {
   it('after so many events at the budget or beyond', () => {
     fc.assert(
       fc.property(size, fc.double({ min: 0.0001, max: 0.5, noNaN: true }), part, (n, budget, beyond) => {
-        const dealt = new ObjectiveBets(budget).save();
+        const dealt = new ObjectiveBets(budget).save().logs;
         for (const rate of [budget, budget + beyond * (1 - budget)]) {
           const expected = dealt.map(() => 0);
           binomial(n, rate).forEach((p, bad) => {
             const bets = new ObjectiveBets(budget);
             bets.play(bad, n);
-            bets.save().forEach((log, i) => {
+            bets.save().logs.forEach((log, i) => {
               expected[i] = (expected[i] as number) + p * Math.exp(log - (dealt[i] as number));
             });
           });

@@ -9,6 +9,8 @@ const YOUNG_DEATHS = 0.2;
 const FADING = 0.99;
 /** Clusters that a bet must be expected to hold, where requests come in clusters. */
 const CLUSTERS = 2;
+/** No bet waits for more than this, however large the clusters seem. */
+const MOST_NEEDED = 20;
 
 /** What `SilenceBets` keeps. */
 export interface SilenceState {
@@ -16,7 +18,7 @@ export interface SilenceState {
   readonly crashLogs: readonly number[];
   readonly sums: readonly [fair: number, got: number, blocks: number, expected: number, missing: number];
   readonly crashes: readonly [births: number, deaths: number];
-  readonly arrivals: readonly [weight: number, sum: number, squares: number];
+  readonly arrivals: readonly [sum: number, squares: number, last: number];
 }
 
 /**
@@ -35,10 +37,10 @@ export class SilenceBets {
   /** Requests expected and missing so far, as the indicator's pair. */
   expected = 0;
   missing = 0;
-  /** Requests of the others by block, fading: their number, sum and sum of squares. */
-  #weight = 0;
+  /** Requests of the others by block, fading: sum, sum of squared differences of neighbours; and of the last block. */
   #sum = 0;
   #squares = 0;
+  #last = -1;
   /** New instances whose first minutes are over, and those among them that died young. */
   births = 0;
   deaths = 0;
@@ -65,20 +67,20 @@ export class SilenceBets {
   }
 
   /**
-   * The fair part that makes a bet. The variance of the others' block counts over their mean is about the size of the
-   * clusters that requests come in, 1 where they come singly: a cluster that misses the candidate is no silence.
+   * The fair part that makes a bet. Half the squared difference of neighbouring blocks over their mean is about the size
+   * of the clusters that the others' requests come in, 1 where they come singly: a cluster that misses the candidate is
+   * no silence. Differences, so that traffic which grows is not taken for clusters.
    */
   get #needed(): number {
-    if (this.#weight < 2 || this.#sum === 0) return 1;
-    const mean = this.#sum / this.#weight;
-    const dispersion = (this.#squares / this.#weight - mean * mean) / mean;
-    return Math.max(1, CLUSTERS * (dispersion - 1));
+    const clusters = this.#sum === 0 ? 1 : this.#squares / 2 / this.#sum;
+    return Math.min(MOST_NEEDED, Math.max(1, CLUSTERS * (clusters - 1)));
   }
 
   #learn(others: number): void {
-    this.#weight = this.#weight * FADING + 1;
+    const difference = this.#last < 0 ? 0 : others - this.#last;
     this.#sum = this.#sum * FADING + others;
-    this.#squares = this.#squares * FADING + others * others;
+    this.#squares = this.#squares * FADING + difference * difference;
+    this.#last = others;
   }
 
   /** One new instance of the candidate has lived through its first minutes, or has died in them. */
@@ -111,12 +113,12 @@ export class SilenceBets {
       crashLogs: [...this.#crashLogs],
       sums: [this.#fair, this.#got, this.blocks, this.expected, this.missing],
       crashes: [this.births, this.deaths],
-      arrivals: [this.#weight, this.#sum, this.#squares],
+      arrivals: [this.#sum, this.#squares, this.#last],
     };
   }
 
   restore({ logs, crashLogs, sums, crashes, arrivals }: SilenceState): void {
-    [this.#weight, this.#sum, this.#squares] = arrivals;
+    [this.#sum, this.#squares, this.#last] = arrivals;
     this.#logs.set(logs);
     this.#crashLogs.set(crashLogs);
     [this.#fair, this.#got, this.blocks, this.expected, this.missing] = sums;

@@ -29,14 +29,14 @@ describe('several candidates at once', () => {
     expect(new Set(rollbacks.map(({ data }) => data.rollout.id)).size).toBe(2);
   });
 
-  it('are no more than max_candidates: the oldest gives way', () => {
+  it('are no more than max_candidates: the one with the fewest requests gives way', () => {
     const bench = settled({ max_candidates: 2 });
     for (const versions of [['a'], ['a', 'b'], ['a', 'b', 'c']]) {
       bench.run(60, (i) => [usual('1', i, 20), ...versions.map((version) => usual(version, i, 4))]);
     }
-    expect(bench.candidates).toEqual(['b', 'c']);
-    expect(bench.roles.of('shop/checkout/prod', 'a')).toBeUndefined();
-    expect(bench.roles.of('shop/checkout/prod', 'b')).toBe('candidate');
+    expect(bench.candidates).toEqual(['a', 'c']);
+    expect(bench.roles.of('shop/checkout/prod', 'b')).toBeUndefined();
+    expect(bench.roles.of('shop/checkout/prod', 'a')).toBe('candidate');
   });
 
   it('share one baseline: when it is gone, the one with most requests takes its place', () => {

@@ -36,7 +36,7 @@ describe('a rollout is inconclusive', () => {
     expect(open(bench)).toMatchObject([{ inconclusive: expect.stringMatching(/^both bad: 2 .*; 1 .*/) }]);
     expect(bench.kinds).not.toContain('rollback');
     bench.run(3600, (i) => [usual('1', i), usual('2', i)]);
-    expect(bench.kinds).toEqual(['hold', 'promote']);
+    expect(bench.kinds).toEqual(['promote', 'hold', 'resume']);
   });
 
   it('where most of its events come too late', () => {
