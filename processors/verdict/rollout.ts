@@ -15,7 +15,7 @@ import { SilenceBets, type SilenceState } from './evidence/silence.ts';
 import { type Readings, sumOf, total } from './evidence/strata.ts';
 import { HistoricalBets } from './history-bets.ts';
 import type { HistoryIndicator } from './history-minute.ts';
-import { CrashWatch } from './crash-watch.ts';
+import { CrashWatch, type CrashWatchState } from './crash-watch.ts';
 import { exposureOf, readCustom, readErrors, readLogErrors } from './indicators/counted.ts';
 import type { View } from './indicators/reader.ts';
 import type { Knowledge } from './knowledge.ts';
@@ -75,6 +75,7 @@ export class Rollout {
   /** Against the past, for minutes in which the baseline was gone. */
   readonly historical = new Map<HistoryIndicator, HistoricalBets>();
   readonly crashes: CrashWatch;
+  readonly usualFates = new CrashWatch(0);
   readonly totals = { candidate: emptyTotals(), baseline: emptyTotals() };
   verdict: Verdict = 'observing';
   inconclusive: string | null = null;
@@ -181,7 +182,7 @@ export class Rollout {
       comparisons: [...this.comparisons].map(([name, one]) => [name, one.save()] as const),
       silence: this.silence.save(),
       historical: [...this.historical].map(([name, bets]) => [name, bets.save()] as const),
-      crashes: this.crashes.save(),
+      crashes: [this.crashes.save(), this.usualFates.save()],
       totals: this.totals,
       verdict: this.verdict,
       inconclusive: this.inconclusive,
@@ -203,7 +204,8 @@ export class Rollout {
     for (const [name, saved] of state.historical) {
       rollout.historical.set(name, HistoricalBets.restore(saved, config.history, floorMsOf(name, config)));
     }
-    rollout.crashes.restore(state.crashes);
+    rollout.crashes.restore(state.crashes[0]);
+    rollout.usualFates.restore(state.crashes[1]);
     Object.assign(rollout.totals.candidate, state.totals.candidate);
     Object.assign(rollout.totals.baseline, state.totals.baseline);
     rollout.verdict = state.verdict;
@@ -280,7 +282,10 @@ export class Rollout {
   #playSilence({ block, start, end, cohorts, isForemost }: Play, candidate: VersionBlock | undefined): void {
     this.unknown += block.unknown;
     if (!this.#config.indicators.silence.enabled || !isForemost) return;
-    for (const hasDied of this.crashes.look(cohorts.candidate, end)) this.silence.playBirth(hasDied);
+    // Where instances are short-lived by nature (functions, jobs), those of the baseline are too.
+    this.usualFates.look(cohorts.baseline, end);
+    const usual = this.usualFates.deathRate;
+    for (const hasDied of this.crashes.look(cohorts.candidate, end)) this.silence.playBirth(hasDied, usual);
     if (this.weight === undefined || start < this.silenceFrom) return;
     let all = block.unknown;
     for (const [version, one] of block.versions) {
@@ -306,7 +311,7 @@ export interface RolloutState {
   readonly comparisons: readonly (readonly [string, ComparisonState])[];
   readonly silence: SilenceState;
   readonly historical: readonly (readonly [HistoryIndicator, unknown])[];
-  readonly crashes: ReturnType<CrashWatch['save']>;
+  readonly crashes: readonly [own: CrashWatchState, usual: CrashWatchState];
   readonly totals: { readonly candidate: Totals; readonly baseline: Totals };
   readonly verdict: Verdict;
   readonly inconclusive: string | null;

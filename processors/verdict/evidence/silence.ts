@@ -83,11 +83,12 @@ export class SilenceBets {
     this.#last = others;
   }
 
-  /** One new instance of the candidate has lived through its first minutes, or has died in them. */
-  playBirth(hasDied: boolean): void {
+  /** One new instance of the candidate has lived through its first minutes, or has died in them, as `usual` do. */
+  playBirth(hasDied: boolean, usual = 0): void {
     this.births++;
     if (hasDied) this.deaths++;
-    stake(this.#crashLogs, (Number(hasDied) - YOUNG_DEATHS) / YOUNG_DEATHS);
+    const allowed = Math.max(YOUNG_DEATHS, usual);
+    stake(this.#crashLogs, (Number(hasDied) - allowed) / allowed);
   }
 
   get logE(): number {
