@@ -98,10 +98,22 @@ export class StateKeeper {
   #save(keys: readonly string[], more: Iterable<readonly [string, string]> = []): void {
     const entries = new Map<string, string | null>(more);
     for (const key of keys) {
-      const service = this.#services.get(key);
-      entries.set(SERVICE + key, service === undefined ? null : this.#written(service.save()));
+      const text = this.#textOf(key);
+      if (text !== undefined) entries.set(SERVICE + key, text);
     }
     if (this.#put(entries)) for (const key of keys) this.#touched.delete(key);
+  }
+
+  /** Null for a service that is gone; undefined where its state cannot be written, which must not keep back the others. */
+  #textOf(key: string): string | null | undefined {
+    const service = this.#services.get(key);
+    if (service === undefined) return null;
+    try {
+      return this.#written(service.save());
+    } catch (thrown) {
+      this.#context.logger.error({ key }, `the state of a service was not saved: ${String(thrown)}`);
+      return undefined;
+    }
   }
 
   #put(entries: ReadonlyMap<string, string | null>): boolean {

@@ -40,6 +40,8 @@ export class VerdictProcessor implements Component, Consumer {
   #stopTicking: () => void = () => {};
   #rolesOverflowed = 0;
   #ticking: Promise<void> = Promise.resolve();
+  /** Settles when what was begun last, a merge or a look at the clock, is done. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(config: VerdictConfig, next: Outlets, context: Context) {
     this.#config = config;
@@ -72,17 +74,28 @@ export class VerdictProcessor implements Component, Consumer {
     this.#stopTicking();
     this.#stopTicking = () => {};
     await this.#ticking;
+    await this.#last;
     this.#state.saveAll();
   }
 
   async consume(batch: Batch): Promise<void> {
     if (batch.signal !== 'health') return;
-    await this.#merge(batch);
+    const nowMs = this.#context.clock.now();
+    await this.#inTurn(() => this.#merge(batch, nowMs));
     this.#report();
   }
 
-  async #merge({ deltas }: HealthBatch): Promise<void> {
-    const nowMs = this.#context.clock.now();
+  /**
+   * One after the other, as they came: both give others a turn, and what a block has in it when it is judged must not
+   * depend on how fast the machine is.
+   */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async #merge({ deltas }: HealthBatch, nowMs: number): Promise<void> {
     const turns = new Turns();
     let untilLook = LOOK_EVERY;
     for (const { slot, series, events } of deltas) {
@@ -97,10 +110,7 @@ export class VerdictProcessor implements Component, Consumer {
         last?.judge.merge(one, slot, nowMs);
         if (--untilLook > 0) continue;
         untilLook = LOOK_EVERY;
-        if (!turns.isOver) continue;
-        await turns.pass();
-        // It may have been forgotten meanwhile.
-        last = undefined;
+        if (turns.isOver) await turns.pass();
       }
     }
   }
@@ -123,17 +133,20 @@ export class VerdictProcessor implements Component, Consumer {
 
   async #tick(): Promise<void> {
     const nowMs = this.#context.clock.now();
+    const turns = new Turns();
+    await this.#emit(await this.#inTurn(() => this.#decide(nowMs, turns)));
+    await this.#state.saveIfDue(nowMs, turns);
+    this.#report();
+  }
+
+  async #decide(nowMs: number, turns: Turns): Promise<DecisionEvent[]> {
     // In the order of keys: what services learn of one another must not depend on who was heard of first.
     const services = [...this.#services.values()].sort((a, b) => compare(a.identity.key, b.identity.key));
     for (const service of services) service.reach(nowMs);
-    const turns = new Turns();
     const decisions = await this.#judge(services, turns);
     for (const service of services) if (service.isForgotten(nowMs)) this.#forget(service);
     // Each service's own decisions stay in their order.
-    decisions.sort((a, b) => compare(a.time, b.time) || compare(a.subject, b.subject));
-    await this.#emit(decisions);
-    await this.#state.saveIfDue(nowMs, turns);
-    this.#report();
+    return decisions.sort((a, b) => compare(a.time, b.time) || compare(a.subject, b.subject));
   }
 
   /** All services side by side: what they know of one another is then of one time, live as well as in a backlog. */

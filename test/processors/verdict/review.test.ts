@@ -1,7 +1,14 @@
 /** Deployments as they are in practice, that once were taken for something else. Every run is a function of its seed. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { ManualClock } from '../../../pipeline/clock.ts';
+import { MemoryStorage } from '../../../pipeline/storage.ts';
+import { DecisionLog } from '../../../processors/verdict/decision-log.ts';
+import type { Surroundings } from '../../../processors/verdict/service-judge.ts';
+import { StateKeeper } from '../../../processors/verdict/state.ts';
+import { VerdictProcessor } from '../../../processors/verdict/verdict.ts';
 import type { DeltaSeries } from '../../../proto/windback/health.ts';
-import { Bench, deployment, traffic } from '../../support/judging.ts';
+import { Sink, testContext } from '../../support/context.ts';
+import { Bench, config, deployment, series, START, traffic } from '../../support/judging.ts';
 import { Random } from '../../support/random.ts';
 
 interface Pods {
@@ -154,4 +161,63 @@ describe('who is held against whom', () => {
     expect(bench.baseline).toBe('2');
     expect(bench.candidates).toEqual([]);
   });
+});
+
+describe('on a slow machine', () => {
+  /** Feeds a processor and lets the clock ring while a batch is still being merged. */
+  async function decisions(isSlow: boolean): Promise<string> {
+    const clock = new ManualClock(START * 1000);
+    const sink = new Sink(['decisions']);
+    const processor = new VerdictProcessor(config(), sink, testContext('verdict', { clock }));
+    // Every look at the time finds that others should have a turn.
+    let now = 0;
+    const time = vi.spyOn(performance, 'now').mockImplementation(() => (isSlow ? (now += 50) : 0));
+    await processor.start();
+    const filler = Array.from({ length: 20_000 }, (_, i) =>
+      series({ service: 'a', version: '1', operation: `${i % 50}`, all: 1 }),
+    );
+    // It comes every 15 s, just before its block is judged: nobody waits for a source that is so seldom heard.
+    for (let i = 4; i < 900; i += 15) {
+      const of = { service: 'b', ms: { 20: 40 } };
+      const seen = [
+        ...filler,
+        series({ ...of, version: '1' }),
+        ...(i < 200 ? [] : [series({ ...of, version: '2', bad: 16 })]),
+      ];
+      const delta = { source: 'one', slot: START + i, series: seen, events: [] };
+      await clock.advanceTo((START + i + 6) * 1000 - 1);
+      const merged = processor.consume({ signal: 'health', items: 1, deltas: [delta] });
+      if (!isSlow) await merged;
+      await clock.advanceTo((START + i + 6) * 1000);
+      await merged;
+    }
+    await processor.stop();
+    time.mockRestore();
+    return sink.batches
+      .flatMap((batch) => (batch.signal === 'decisions' ? batch.decisions : []))
+      .map((one) => JSON.stringify(one))
+      .join('\n');
+  }
+
+  it('decides as on a fast one: a look at the clock waits for what came before it', async () => {
+    const fast = await decisions(false);
+    expect(fast).toContain('rollback');
+    expect(await decisions(true)).toBe(fast);
+  });
+});
+
+it('saves all other services where the state of one cannot be written', () => {
+  const storage = new MemoryStorage();
+  const good = new Bench();
+  good.second(pods(new Random(1), '1', { pods: 1, rate: 5 }));
+  const bad = Object.assign(Object.create(good.judge), { save: () => JSON.parse('{') });
+  const services = new Map([
+    ['a', bad],
+    ['b', good.judge],
+  ]);
+  const surroundings = { digest: 'x', board: good.board, overrides: good.overrides, config: config() } as Surroundings;
+  const keeper = new StateKeeper(testContext('verdict', { storage }), surroundings, services, new DecisionLog());
+  for (const key of services.keys()) keeper.touch(key);
+  keeper.saveAll();
+  expect([...storage.keys()].sort()).toEqual(['board', 'decisions', 'service/b']);
 });
