@@ -45,14 +45,12 @@ test('a rollback, the whole page', () => {
 ============================================
 cart 1.4.2 fails 5.0 % of its requests, 1.4.1 fails 0.1 %.
 
-  decided     2026-01-01 00:05:00 UTC, 5 min after the rollout began (event time)
+  decided     2026-01-01 00:05:00 UTC, 5 min after the rollout began, by the telemetry's clock
   decision    d-1
 
 What was compared
-  candidate   1.4.2: 1 000 requests, 50 failed (5.0 %); 3 instances; health 1m 50.0, 5m 50.0, 30m
-              50.0, 1h 50.0
-  baseline    1.4.1: 1 000 requests, 1 failed (0.10 %); 3 instances; health 1m 99.0, 5m 99.0, 30m
-              99.0, 1h 99.0
+  candidate   1.4.2: 1 000 requests, 50 failed (5.0 %); 3 instances; health 50.0 of 100
+  baseline    1.4.1: 1 000 requests, 1 failed (0.10 %); 3 instances; health 99.0 of 100
   how         at the same time: what hits both versions alike cancels out
   since       2026-01-01 00:00:00 UTC, by its first telemetry
 
@@ -62,11 +60,12 @@ Evidence
     > decided; errors: failed requests.
 
 How sure
-  If the candidate were at most 25 % worse than the baseline, evidence like that of errors would
-  come about by chance in at most 1 in 5 000 rollouts, however often one looks; 1 in 2 000 would do.
-  It comes from 30 separate stretches of event time.
-  Policy: at most 1 in 1 000 rollouts whose candidate is at most 25 % worse than the baseline is
-  rolled back, over all indicators and however long it is watched. Configuration 0123456789abcdef.
+  If 1.4.2 were no worse than tolerated, evidence like that of errors would ever come about in at
+  most 1 in 5 000 rollouts, however often one looks; 1 in 2 000 is enough. It comes from 30 separate
+  stretches of time.
+  Policy: of rollouts that are no worse than tolerated (25 % more than the baseline unless an
+  indicator has a margin of its own), at most 1 in 1 000 is rolled back, over all indicators and
+  however long it is watched. Configuration 0123456789abcdef.
 
 Operations that stand out
                                  candidate         baseline
@@ -75,19 +74,19 @@ Operations that stand out
 New in the candidate
         48 times  TypeError at charge (checkout.ts)
 
-Checked besides
+Checks against a false alarm
+  NOT PASSED  something new: as told
   passed      breadth (one bad host cannot decide): the evidence remains without the instance that
               weighs most
-  NOT PASSED  something new: as told
 
 Other rollouts at the time
-  payment 2.0.1 (suspect) is not blamed: its errors come from cart
+  payment 2.0.1 (suspect): its errors come from cart
 
 Traces of what went wrong
   5b8efff798038103d269b633813fc60c
 
 What to do
-  - Put 1.4.1 back; a consumer of the decisions does so by itself.
+  - Put 1.4.1 back, unless a consumer of the decisions has done so already.
   - Look at the traces above, POST /checkout first.
   - If 1.4.2 must stay nonetheless, before it is deployed again: windback override pin
     shop/cart/prod 1.4.2 --reason '...'
@@ -97,7 +96,7 @@ What to do
 
 describe('other decisions say what they ask for', () => {
   test.each([
-    ['hold', /^cart: HOLD 1\.4\.2/, 'Send 1.4.2 no more traffic', 'override approve shop/cart/prod 1.4.2'],
+    ['hold', /^cart: HOLD 1\.4\.2/, 'Give 1.4.2 no more traffic than it has', 'override approve shop/cart/prod 1.4.2'],
     ['resume', /^cart: RESUME 1\.4\.2/, 'Go on with the rollout of 1.4.2', 'still watched'],
     ['promote', /^cart: PROMOTE 1\.4\.2/, 'Let 1.4.2 take all traffic', 'may yet roll it back'],
   ] as const)('%s', (decision: DecisionKind, title, ...todo) => {
@@ -121,7 +120,67 @@ describe('other decisions say what they ask for', () => {
   });
 });
 
+describe('what to do', () => {
+  const todo = (change: Partial<Decision>) => flat(section(explain(event(change)), 'What to do'));
+
+  test.each([
+    ['too little is known: about 300 more requests', 'give 1.4.2 more traffic'],
+    ['noisy: errors would decide, but not yet', 'the instance or the minute that stands out'],
+    ['both bad: 1.4.2 burns', '1.4.1 fails as well'],
+    ['no baseline: 1.4.1 has sent nothing', 'Keep 1.4.1 at work beside 1.4.2'],
+    ['clock skew: 300 events', 'clocks'],
+    ['something of later', 'Leave 1.4.2 the traffic it has'],
+  ])('where nothing can be said: %s', (inconclusive, said) => {
+    const change = { decision: 'hold', verdict: 'inconclusive', indicator: null, exemplars: [], inconclusive } as const;
+    expect(todo(change)).toContain(said);
+    expect(todo(change)).toContain('override approve');
+    expect(todo(change)).not.toMatch(/no more traffic|requests of 1\.4\.2/);
+  });
+
+  test.each([
+    ['silence', 'whether instances of 1.4.2 start, stay up'],
+    ['resource', 'what instances of 1.4.2 use, POST /checkout first'],
+    ['log_errors', 'the logs of 1.4.2'],
+    ['calls', 'requests of 1.4.2, POST /checkout first'],
+  ])('where to look after %s', (indicator, said) => {
+    expect(todo({ indicator, exemplars: [] })).toContain(said);
+  });
+
+  test('does not send anybody to requests that never came, be there traces or not', () => {
+    expect(todo({ indicator: 'silence' })).not.toContain('traces');
+  });
+
+  test('of a feature flag names variants as such, and the version itself in a command', () => {
+    const { candidate, baseline, service } = event().data;
+    const page = explain(
+      event({
+        service: { ...service, name: 'cart#new-pay' },
+        candidate: { ...candidate, version: 'on' },
+        baseline: { ...(baseline as Decision['candidate']), version: 'off' },
+      }),
+    );
+    expect(page).toContain('ROLL BACK variant "on" to variant "off"');
+    expect(flat(page)).toContain('Put variant "off" back');
+    expect(flat(page)).toContain('override pin shop/cart/prod on --reason');
+  });
+});
+
 describe('what was compared', () => {
+  test('with what should have come, where that decided', () => {
+    const { candidate } = event().data;
+    const mute = { ...candidate, requests: 0, errors: 0, score: { '1m': null } };
+    const lines = section(explain(event({ indicator: 'silence', candidate: mute })), 'What was compared');
+    expect(flat(lines)).toContain('candidate 1.4.2: no requests; 3 instances baseline');
+    expect(flat(lines)).toContain('how with the requests that its share');
+  });
+
+  test('the health of windows that are alike stands together', () => {
+    const { candidate } = event().data;
+    const score = { '1m': 26.8, '5m': 26.2, '30m': 26.21, '1h': null };
+    const lines = section(explain(event({ candidate: { ...candidate, score } })), 'What was compared');
+    expect(flat(lines)).toContain('health 26.8 of 100 (1m), 26.2 (5m, 30m) baseline');
+  });
+
   test.each([
     ['concurrent', 'at the same time'],
     ['historical', 'with its own past'],
@@ -152,14 +211,56 @@ describe('evidence', () => {
     expect(silence).toMatch(/^ {2}\* silence .* - +- +10\^300 +2 000$/);
     expect(slow).toMatch(/^ {4}slow_p99 .* 1\.1 \(0\.6\+\) +- +2 000$/);
     expect(flat(legend)).toContain('* would have decided too');
-    expect(flat(legend)).toContain("slow_p99: requests slower than the baseline's 99th percentile");
+    expect(flat(legend)).toContain('slow_p99: requests slower than that percentile of the baseline');
+  });
+
+  test('what decided comes first, then what is nearest to its bar; what saw nothing is left out', () => {
+    const evidence = [
+      { ...one, indicator: 'slow_p50', progress: 0.1, fired: false },
+      { ...one, indicator: 'calls', progress: 0.7, fired: false },
+      { ...one, indicator: 'silence', candidate: { bad: 0, all: 0 }, baseline: { bad: 0, all: 0 } },
+      { ...one, progress: 0.6 },
+    ];
+    const [, ...rows] = section(explain(event({ evidence })), 'Evidence');
+    const names = rows.slice(0, 3).map((row) => row.trim().split(/ {2,}/)[0]);
+    expect(names).toEqual(['> errors', 'calls', 'slow_p50']);
+    expect(flat(rows)).not.toContain('silence');
+  });
+
+  test('says why it counts fewer requests than there were', () => {
+    const table = (all: number) =>
+      flat(section(explain(event({ evidence: [{ ...one, candidate: { bad: 50, all } }] })), 'Evidence'));
+    expect(table(999)).toContain('Left out are requests that cannot be compared');
+    expect(table(1000)).not.toContain('Left out');
+  });
+
+  test('of the past counts minutes; of an own condition has its whole name below', () => {
+    const own = { ...one, indicator: 'custom.a_rather_long_name_of_an_indicator' };
+    const page = flat(explain(event({ baseline_kind: 'historical', evidence: [own] })));
+    expect(page).toContain('counted are minutes');
+    expect(page).toContain('custom.a_rather_long_name_of_an_indicator: items that are bad by your own condition');
+    expect(page).not.toContain('Left out');
   });
 
   test('of none leaves the table out', () => {
     const page = explain(event({ evidence: [], indicator: null, decision: 'promote' }));
     expect(section(page, 'Evidence')).toEqual([]);
-    expect(flat(section(page, 'How sure'))).toMatch(/^Policy: at most 1 in 1 000 rollouts/);
+    expect(flat(section(page, 'How sure'))).toMatch(/^Policy: of rollouts that are no worse .* at most 1 in 1 000 /);
   });
+});
+
+test('other rollouts with the same answer stand together', () => {
+  const other = (service: string, why_not: string) => ({
+    service,
+    candidate: '2',
+    verdict: 'suspect' as const,
+    why_not,
+  });
+  const blame = [other('a', 'x'), other('b', 'y'), other('c', 'x')];
+  expect(section(explain(event({ blame })), 'Other rollouts at the time')).toEqual([
+    '  a 2 (suspect), c 2 (suspect): x',
+    '  b 2 (suspect): y',
+  ]);
 });
 
 test('an event of before these fields is explained without them', () => {
@@ -169,8 +270,7 @@ test('an event of before these fields is explained without them', () => {
   expect([inconclusive, baseline_kind, explanation]).toHaveLength(3);
   const page = explain({ ...event(), data });
   expect(page).toContain('> errors');
-  for (const title of ['Other rollouts', 'New in', 'Checked', 'Traces', 'Operations'])
-    expect(page).not.toContain(title);
+  for (const title of ['Other rollouts', 'New in', 'Checks', 'Traces', 'Operations']) expect(page).not.toContain(title);
   expect(page).not.toMatch(/undefined|null|NaN/);
 });
 
