@@ -1,7 +1,7 @@
 import type { Pair } from '../../../proto/windback/decision.ts';
 import { Bets, type BetsState } from './bets.ts';
 import { Endurance, type EnduranceState } from './endurance.ts';
-import { RecentRisk } from './recent-risk.ts';
+import { RecentRisk, type RecentRiskState } from './recent-risk.ts';
 import { type IntervalState, RiskInterval } from './interval.ts';
 import { ObjectiveBets, type ObjectiveState } from './objective.ts';
 import { type QuietState, QuietStretch } from './quiet.ts';
@@ -40,7 +40,7 @@ export interface ComparisonState {
   readonly objective: ObjectiveState;
   readonly endurance: EnduranceState;
   readonly quiet: QuietState;
-  readonly recent: readonly [candidate: number, baseline: number];
+  readonly recent: RecentRiskState;
   readonly breadth: readonly (readonly [number, BetsState])[];
   readonly placebos: readonly (readonly [number, BetsState, number])[];
   readonly pairs: readonly [number, number, number, number];
@@ -56,7 +56,7 @@ export class Comparison {
   readonly objective: ObjectiveBets;
   readonly endurance: Endurance;
   readonly #quiet: QuietStretch;
-  readonly #recent = new RecentRisk();
+  readonly #recent: RecentRisk;
   readonly candidate = { bad: 0, all: 0 };
   readonly baseline = { bad: 0, all: 0 };
   readonly #operations = new Map<string, { candidate: MutablePair; baseline: MutablePair }>();
@@ -71,6 +71,7 @@ export class Comparison {
     this.better = new Bets(1 / terms.promotionRisk);
     this.objective = new ObjectiveBets(terms.budget);
     this.endurance = new Endurance(terms.incident, terms.block);
+    this.#recent = new RecentRisk(terms.risk);
     this.#quiet = new QuietStretch(Math.ceil(terms.incident / terms.block));
   }
 
@@ -131,7 +132,7 @@ export class Comparison {
 
   /** Whether the candidate is worse than tolerated on the average of late too, and not only in most blocks. */
   get isWorseOnAverage(): boolean {
-    return this.#recent.exceeds(this.#terms.risk);
+    return this.#recent.isWorse;
   }
 
   /** How much higher the candidate's rate is than the baseline's, each operation weighing as the candidate served it. */
