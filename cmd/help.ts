@@ -38,7 +38,7 @@ Usage: windback ${name}${usage === '' ? '' : ` ${usage}`}
 Options:
 ${columns(rows)}
 
-${help.trim()}
+${help.replace(/^\n+/, '').trimEnd()}
 `;
 }
 

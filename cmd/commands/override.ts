@@ -1,6 +1,6 @@
 import { duration } from '../../pipeline/config/scalars.ts';
-import { clean, moment } from '../../proto/windback/explain-words.ts';
-import type { Override } from '../../proto/windback/status.ts';
+import { clean, moment, shellWord } from '../../proto/windback/explain-words.ts';
+import type { Override, RolloutStatus } from '../../proto/windback/status.ts';
 import { usage } from '../args.ts';
 import type { Args, Command, Io } from '../command.ts';
 import { answered, API_OPTIONS, ask, TOKEN_HELP } from '../operator-api.ts';
@@ -44,7 +44,8 @@ Examples:
   windback override list
 `,
   async run(args, io) {
-    const [action = '', service, version, ...more] = args.positionals;
+    const [action, service, version, ...more] = args.positionals;
+    if (action === undefined) throw usage(`what shall be done? One of ${ACTIONS.join(', ')}; ${EXAMPLE}`);
     if (!isAction(action)) throw usage(`"${action}" is none of ${ACTIONS.join(', ')}; ${EXAMPLE}`);
     if (action === 'list') return list(args, io);
     if (service === undefined) throw usage(`which service? ${EXAMPLE}`);
@@ -73,8 +74,20 @@ async function set(
     reason: args.text('reason') ?? '',
   };
   const text = await ask(args, io, { method: 'POST', path: '/api/overrides', body });
-  io.stdout.write(`set: ${described(answered(text).override as Override)}\n`);
+  const override = answered(text).override as Override;
+  io.stdout.write(`set: ${described(override)}\n`);
+  if (!(await isRollingOut(args, io, override))) {
+    const what = `${override.service}${override.version === null ? '' : ` ${override.version}`}`;
+    const wrong = `if the name is wrong: windback override clear ${shellWord(override.service)}${override.version === null ? '' : ` ${shellWord(override.version)}`}`;
+    io.stderr.write(`note: ${clean(what)} is not rolling out now, so this waits until it does; ${clean(wrong)}\n`);
+  }
   return 0;
+}
+
+/** A misspelt service is a valid key too, and the override of it does nothing. */
+async function isRollingOut(args: Args, io: Io, { service, version }: Override): Promise<boolean> {
+  const rollouts = answered(await ask(args, io, { path: '/api/rollouts' })).rollouts as readonly RolloutStatus[];
+  return rollouts.some(({ key, candidate }) => key === service && (version === null || candidate.version === version));
 }
 
 async function clear(args: Args, io: Io, service: string, version: string | undefined): Promise<number> {

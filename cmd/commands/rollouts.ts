@@ -6,6 +6,9 @@ import { textTable } from '../text-table.ts';
 
 const HEADER = ['SERVICE', 'CANDIDATE', 'BASELINE', 'AGE', 'REQUESTS', 'HEALTH', 'VERDICT', 'STRONGEST EVIDENCE'];
 
+const HELD_BACK =
+  'past its bar, yet no rollback: a check against a false alarm fails, the indicator only holds, or another service is to blame';
+
 export const command: Command = {
   name: 'rollouts',
   summary: 'List the rollouts that a running Windback judges now.',
@@ -14,7 +17,8 @@ export const command: Command = {
   help: `
 HEALTH is the score of candidate and baseline over 5 minutes: 100 is perfect, 50 burns the error
 budget as fast as the objective allows. The evidence says how rarely chance alone brings it about.
-Below a rollout stand its override, its decisions, and why nothing can be said, where it is so.
+Below a rollout stand its override, its latest decision, why nothing can be said, and that evidence
+past its bar does not decide, each where it is so.
 
 Examples:
   windback rollouts
@@ -56,9 +60,11 @@ function row({ key, candidate, baselines, started_at, judged_until, verdict, evi
   ];
 }
 
-function notes({ inconclusive, override, decisions }: RolloutStatus): string[] {
+function notes({ inconclusive, override, decisions, evidence, verdict }: RolloutStatus): string[] {
   const last = decisions.at(-1);
+  const isHeldBack = verdict === 'suspect' && override === null && evidence.some(({ progress }) => progress >= 1);
   return [
+    ...(isHeldBack ? [HELD_BACK] : []),
     ...(inconclusive === null ? [] : [`inconclusive: ${inconclusive}`]),
     ...(override === null
       ? []

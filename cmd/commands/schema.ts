@@ -7,8 +7,8 @@ export const command: Command = {
   usage: '',
   options: {},
   help: `
-JSON Schema draft 2020-12, the same as docs/schema.json. Editors with the YAML language server complete and check
-a file that begins with
+JSON Schema draft 2020-12, the same as docs/schema.json. Editors with the YAML language server
+complete and check a file that begins with
   # yaml-language-server: $schema=windback.schema.json
 
 Examples:

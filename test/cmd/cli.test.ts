@@ -19,6 +19,8 @@ describe('help', () => {
     expect(stdout).toContain(`Usage: windback ${entry.name}`);
     expect(stdout).toContain('Examples:');
     for (const option of Object.keys(command.options)) expect(stdout).toContain(`--${option}`);
+    expect(stdout).toContain(command.help.trimEnd());
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
   });
 });
 

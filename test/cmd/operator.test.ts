@@ -190,6 +190,7 @@ describe('rollouts', () => {
     rollouts = [
       { ...cart, override },
       { ...payment, decisions: [], inconclusive: 'noisy\u001b[2J', judged_until: null },
+      { ...payment, verdict: 'failing' },
     ];
     const { code, stdout, stderr } = await asked(['rollouts']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -200,7 +201,10 @@ shop/cart/prod     1.4.2      1.4.1     5 min  1000      50.0 / 99.0  suspect  e
     override: pin by ada: sale
     decided: hold; windback explain abc1
 shop/payment/prod  1.4.2      1.4.1     0 s    1000      50.0 / 99.0  suspect  errors: 1 in 5 000 (bar 1 in 2 000)
+    past its bar, yet no rollback: a check against a false alarm fails, the indicator only holds, or another service is to blame
     inconclusive: noisy?[2J
+shop/payment/prod  1.4.2      1.4.1     5 min  1000      50.0 / 99.0  failing  errors: 1 in 5 000 (bar 1 in 2 000)
+    decided: hold; windback explain abc1
 `);
   });
 
@@ -237,6 +241,18 @@ describe('override', () => {
     expect(overrides.list(Date.now())).toEqual([]);
     expect(changes.map(({ action }) => action)).toEqual(['set', 'removed']);
     expect((await asked(['override', 'list'])).stdout).toBe('nothing is overridden\n');
+  });
+
+  it('of what is not rolling out is set, with a word that the name may be wrong', async () => {
+    const misspelt = await asked(['override', 'pin', 'shop/card/prod']);
+    expect(misspelt).toMatchObject({ code: 0, stdout: 'set: pin of shop/card/prod (all versions)\n' });
+    expect(misspelt.stderr).toMatch(
+      /^note: shop\/card\/prod is not rolling out now.* override clear shop\/card\/prod\n$/,
+    );
+    const version = await asked(['override', 'approve', 'shop/cart/prod', '9.9']);
+    expect(version.stderr).toContain('note: shop/cart/prod 9.9 is not rolling out now');
+    for (const known of [['shop/cart/prod'], ['shop/cart/prod', '1.4.2']])
+      expect((await asked(['override', 'pin', ...known])).stderr).toBe('');
   });
 
   it('of a bare name means the only service of it, and approve the only candidate', async () => {
@@ -280,7 +296,7 @@ describe('override', () => {
   });
 
   it.each([
-    [['override'], '"" is none of pin, ignore, approve, clear, list'],
+    [['override'], 'what shall be done? One of pin, ignore, approve, clear, list'],
     [['override', 'pni', 'x'], '"pni" is none of pin, ignore'],
     [['override', 'pin'], 'which service?'],
     [['override', 'pin', 'x', '1', 'why'], '"why" is not expected here; put a reason in quotes'],
