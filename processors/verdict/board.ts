@@ -55,7 +55,7 @@ export class Board {
     if (own.errors === 0) return undefined;
     for (const [callee, count] of [...own.origins].sort(byCount)) {
       if (count < MOST * own.errors) return undefined;
-      const found = this.#suspected(identity, callee);
+      const found = this.#suspected(identity, callee, own.judgedUntil);
       if (found === undefined || comesFrom(found.rollout, identity.service)) continue;
       return `${count} of its ${own.errors} failed requests had a failed call to ${callee} first, whose new version ${found.rollout.candidate} is suspected`;
     }
@@ -125,10 +125,11 @@ export class Board {
     return all === 0 ? 0 : high / all;
   }
 
-  #suspected(identity: ServiceIdentity, service: string): { rollout: Posted } | undefined {
+  /** What began later than the time that is looked from is not known there, whoever was judged first. */
+  #suspected(identity: ServiceIdentity, service: string, at: number): { rollout: Posted } | undefined {
     for (const { identity: other, rollouts } of this.#services.values()) {
       if (other.service !== service || other.environment !== identity.environment) continue;
-      const rollout = rollouts.find(({ suspectSince }) => suspectSince !== undefined);
+      const rollout = rollouts.find(({ suspectSince }) => suspectSince !== undefined && suspectSince <= at);
       if (rollout !== undefined) return { rollout };
     }
     return undefined;
@@ -147,6 +148,22 @@ function whyNot(identity: ServiceIdentity, own: Posted, other: Posted): string {
     return `evidence against it began ${other.suspectSince - own.suspectSince} s later; it is judged by its own`;
   }
   return 'there is evidence against it too; it is judged by its own';
+}
+
+/** Whose answers failed most of the failed requests of candidates, by service name. */
+export function calleesAtFault(
+  rollouts: Iterable<{
+    readonly totals: { readonly candidate: { readonly errors: number } };
+    readonly origins: { readonly candidate: ReadonlyMap<string, number> };
+  }>,
+): ReadonlySet<string> {
+  const callees = new Set<string>();
+  for (const { totals, origins } of rollouts) {
+    const { errors } = totals.candidate;
+    if (errors === 0) continue;
+    for (const [callee, count] of origins.candidate) if (count >= MOST * errors) callees.add(callee);
+  }
+  return callees;
 }
 
 function comesFrom({ errors, origins }: Posted, service: string): boolean {

@@ -6,7 +6,7 @@ import type { Count } from '../../pipeline/telemetry/meter.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
 import type { DeltaSeries } from '../../proto/windback/health.ts';
 import { type OverrideChange, registerRoutes } from './api.ts';
-import { Board } from './board.ts';
+import { Board, calleesAtFault } from './board.ts';
 import type { VerdictConfig } from './config.ts';
 import { digestOf } from './decision.ts';
 import { ScoreGauges } from './gauges.ts';
@@ -152,13 +152,19 @@ export class VerdictProcessor implements Component, Consumer {
   /** All services side by side: what they know of one another is then of one time, live as well as in a backlog. */
   async #judge(services: readonly ServiceJudge[], turns: Turns): Promise<DecisionEvent[]> {
     const decisions: DecisionEvent[] = [];
-    for (let due = services.filter(isDue); due.length > 0; due = due.filter(isDue)) {
+    const waiting = new Set<ServiceJudge>();
+    const mayGoOn = (service: ServiceJudge) => service.isDue && !waiting.has(service);
+    for (let due = services.filter(mayGoOn); due.length > 0; due = due.filter(mayGoOn)) {
       const first = due.reduce(
         (least, { judgedUntil }) => Math.min(least, judgedUntil as number),
         Number.POSITIVE_INFINITY,
       );
       for (const service of due) {
         if (service.judgedUntil !== first) continue;
+        if (isAheadOfCallees(service, services)) {
+          waiting.add(service);
+          continue;
+        }
         decisions.push(...service.judgeNext());
         this.#state.touch(service.identity.key);
         if (turns.isOver) await turns.pass();
@@ -251,8 +257,23 @@ export class VerdictProcessor implements Component, Consumer {
   }
 }
 
-function isDue(service: ServiceJudge): boolean {
-  return service.isDue;
+/**
+ * Whether a service whose candidate fails since a call fails is further than the one that is called: whose fault it is
+ * can only be said when that one has been judged as far. Its telemetry may come later, but not by more than `max_hold`.
+ */
+function isAheadOfCallees(
+  { identity, judgedUntil, rollouts }: ServiceJudge,
+  services: readonly ServiceJudge[],
+): boolean {
+  const callees = calleesAtFault(rollouts.underWay.values());
+  if (callees.size === 0 || judgedUntil === undefined) return false;
+  return services.some(
+    (other) =>
+      callees.has(other.identity.service) &&
+      other.identity.environment === identity.environment &&
+      other.judgedUntil !== undefined &&
+      other.judgedUntil < judgedUntil,
+  );
 }
 
 interface ServiceNames {

@@ -8,6 +8,7 @@ import { StateKeeper } from '../../../processors/verdict/state.ts';
 import { VerdictProcessor } from '../../../processors/verdict/verdict.ts';
 import type { DeltaSeries } from '../../../proto/windback/health.ts';
 import { Sink, testContext } from '../../support/context.ts';
+import { eventful, judged } from '../../support/history.ts';
 import { Bench, config, deployment, series, START, traffic } from '../../support/judging.ts';
 import { Random } from '../../support/random.ts';
 
@@ -221,3 +222,37 @@ it('saves all other services where the state of one cannot be written', () => {
   keeper.saveAll();
   expect([...storage.keys()].sort()).toEqual(['board', 'decisions', 'service/b']);
 });
+
+describe.each([1, 2])(
+  'telemetry of the service that is at fault comes later than that of its caller, seed %i',
+  (seed) => {
+    const deltas = eventful(new Random(seed), 300);
+
+    /** The decisions, in the order of their time. */
+    async function decided(delays: Readonly<Record<string, number>>): Promise<string[]> {
+      const arrivals = deltas.flatMap((delta) =>
+        ['cart', 'pay', 'mail'].map((service) => ({
+          atMs: (delta.slot + 1 + (delays[service] ?? 0)) * 1000,
+          delta: {
+            ...delta,
+            series: delta.series.filter((one) => one.service === service),
+            events: service === 'cart' ? delta.events : [],
+          },
+        })),
+      );
+      return (await judged(arrivals))
+        .split('\n')
+        .map((line) => JSON.parse(line))
+        .map(({ time, subject, data }) => `${time} ${subject} ${data.decision}`)
+        .sort();
+    }
+
+    it.each([20, 60])('by %i s, and its caller is not rolled back meanwhile', async (seconds) => {
+      const prompt = await decided({});
+      expect(prompt.join()).toMatch(/pay\S* rollback/);
+      expect(prompt.join()).not.toMatch(/cart\S* rollback/);
+      expect(await decided({ pay: seconds })).toEqual(prompt);
+      expect(await decided({ cart: seconds })).toEqual(prompt);
+    });
+  },
+);
