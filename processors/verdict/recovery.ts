@@ -28,12 +28,16 @@ export class Recoveries {
     this.#watched.push(watched);
   }
 
-  /** The outcomes that have become known by slot `end`. */
-  look(cohorts: ReadonlyMap<string, Cohort>, end: number, config: VerdictConfig): (readonly [string, Outcome])[] {
-    const known: (readonly [string, Outcome])[] = [];
+  /** The outcomes that have become known by slot `end`, by the id of the decision and its candidate. */
+  look(
+    cohorts: ReadonlyMap<string, Cohort>,
+    end: number,
+    config: VerdictConfig,
+  ): (readonly [id: string, outcome: Outcome, candidate: string])[] {
+    const known: (readonly [string, Outcome, string])[] = [];
     this.#watched = this.#watched.filter((watched) => {
       const outcome = outcomeOf(watched, cohorts, end, config);
-      if (outcome !== undefined) known.push([watched.id, outcome]);
+      if (outcome !== undefined) known.push([watched.id, outcome, watched.candidate]);
       return outcome === undefined;
     });
     return known;

@@ -62,7 +62,10 @@ export class Referee {
       if (decision !== undefined) decisions.push(decision);
     }
     this.#forgetOthers(rollouts, cohorts);
-    for (const [id, outcome] of this.#recoveries.look(cohorts, end, config)) this.#surroundings.onOutcome(id, outcome);
+    for (const [id, outcome, candidate] of this.#recoveries.look(cohorts, end, config)) {
+      this.#surroundings.onOutcome(id, outcome);
+      if (outcome === 'recovered') rollouts.withdraw(candidate, end);
+    }
     return decisions;
   }
 

@@ -161,7 +161,7 @@ export class Rollout {
     this.#compare('errors', () => readErrors(view), play);
   }
 
-  /** Takes a block of a minute: what is sampled, or exported, too rarely to share the short blocks. */
+  /** Takes a block of a minute: what is sampled, or exported, too rarely to share the short blocks, or not by spans alone. */
   playMinute(play: Play): void {
     const { block, cohorts, knowledge } = play;
     const candidate = block.versions.get(this.identity.candidate);
@@ -169,7 +169,7 @@ export class Rollout {
     if (candidate === undefined || baseline === undefined) return;
     const view = this.#viewOf(play, 'metric');
     const isBySpans = cohorts.candidate.sendsSpans && cohorts.baseline.sendsSpans;
-    if (!isBySpans && !cohorts.candidate.sendsSpans && !cohorts.baseline.sendsSpans) {
+    if (!isBySpans && candidate.has('metric') && baseline.has('metric')) {
       this.comparedAt = play.start;
       this.#playRequests(view, play);
     }

@@ -112,6 +112,11 @@ export class Rollouts {
     this.#takePlace(end, silentSince, isGone);
   }
 
+  /** A candidate was rolled back, and is gone: should it come back, that is another rollout. */
+  withdraw(candidate: string, slot: number): void {
+    if (this.underWay.get(candidate)?.isRolledBack) this.#end(candidate, slot);
+  }
+
   save(): RolloutsState {
     return {
       baseline: this.baseline ?? null,

@@ -256,3 +256,35 @@ describe.each([1, 2])(
     });
   },
 );
+
+it('compares by metrics a version that has begun to send spans with one that sends none', () => {
+  const random = new Random(1);
+  const bench = new Bench();
+  const exported = (version: string, second: number, all: number, bad: number) =>
+    second % 10 === 9 ? [series({ version, kind: 'metric', all, bad, ms: { 20: all } })] : [];
+  bench.run(300, (second) => exported('1', second, 100, 0));
+  bench.run(600, (second) => [
+    ...exported('1', second, 75, 0),
+    ...exported('2', second, 25, 25),
+    traffic(random, '2', { rate: 2.5, errors: 1 }),
+  ]);
+  expect(rollbacks(bench)).toEqual(['2']);
+});
+
+it('takes a version that comes back after its rollback, as bad as it was, for another rollout', () => {
+  const random = new Random(1);
+  const bench = new Bench();
+  const beside = (errors: number) => () => [
+    ...pods(random, '1', { pods: 3, rate: 10 }),
+    ...pods(random, '2', { pods: 1, rate: 10, errors }),
+  ];
+  bench.run(300, () => pods(random, '1', { pods: 3, rate: 10 }));
+  bench.run(120, beside(0.2));
+  // Less than `end_after`: by silence alone it would still be the same rollout.
+  bench.run(300, () => pods(random, '1', { pods: 3, rate: 10 }));
+  expect(bench.outcomes.map(([, outcome]) => outcome)).toEqual(['recovered']);
+  bench.run(2400, beside(0.2));
+  expect(rollbacks(bench)).toEqual(['2', '2']);
+  const [first, second] = bench.decisions.filter(({ data }) => data.decision === 'rollback');
+  expect(first?.id).not.toBe(second?.id);
+});
