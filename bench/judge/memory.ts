@@ -6,17 +6,21 @@ import { Load, type Spec } from './load.ts';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Forty minutes of event time: the history knows enough then to be a baseline. Every fifth second is fed. */
+/** Forty minutes of event time: the history knows enough then to be a baseline. Candidates come for the last ten. */
 const SECONDS = 2400;
-const STEP = 5;
+const CANDIDATES = SECONDS - 600;
+/** Every so many seconds are fed before the last two minutes: what is kept by then is the same. */
+const STEP = 30;
+const LAST = 120;
 
 const SHAPES: readonly Omit<Spec, 'hasLatencies'>[] = [
-  { services: 1, operations: 1, instances: 1, rollouts: 0 },
-  { services: 1, operations: 100, instances: 1000, rollouts: 0 },
-  { services: 1, operations: 100, instances: 1000, rollouts: 1 },
-  { services: 1000, operations: 10, instances: 10, rollouts: 0 },
-  { services: 1000, operations: 10, instances: 10, rollouts: 0.05 },
-  { services: 10_000, operations: 5, instances: 2, rollouts: 0 },
+  { services: 2000, operations: 1, instances: 1, rollouts: 0 },
+  { services: 2000, operations: 5, instances: 2, rollouts: 0 },
+  { services: 2000, operations: 5, instances: 2, rollouts: 1 },
+  { services: 500, operations: 10, instances: 10, rollouts: 0 },
+  { services: 500, operations: 10, instances: 10, rollouts: 0.05 },
+  { services: 1, operations: 100, instances: 500, rollouts: 0 },
+  { services: 1, operations: 100, instances: 500, rollouts: 1 },
 ];
 
 process.stdout.write('services  series each  rollouts  latencies  KiB/series  KiB/service  heap MiB  buffers MiB\n');
@@ -27,8 +31,8 @@ async function measure(spec: Spec): Promise<void> {
   const before = used();
   await load.processor.start();
   for (let second = 0; second < SECONDS; second++) {
-    const deltas = load.next(SECONDS - 600);
-    if (second % STEP === 0) await load.consume(deltas);
+    const deltas = load.next(CANDIDATES);
+    if (second % STEP === 0 || second >= SECONDS - LAST) await load.consume(deltas);
     await load.clock.advanceTo(load.nowMs);
   }
   const after = used();

@@ -19,10 +19,11 @@ export interface SavedRatios {
 
 /**
  * One indicator's ratios of seen to expected: the last 120 minutes one by one, and the usual high of each hour of the
- * week. Bytes: 480, and 672 once an hour is over. Larger is worse; an indicator where less is worse stores negatives.
+ * week. Bytes: none before the first, then 480, and 672 once an hour is over. Larger is worse; an indicator where less is worse stores negatives.
  */
 export class Ratios {
-  readonly #recent = new Float32Array(REMEMBERED);
+  /** Undefined before the first: of many an indicator nothing is ever learnt. */
+  #recent: Float32Array | undefined;
   /** The usual high by hour of the week; NaN where unknown. */
   #hours: Float32Array | undefined;
   #next = 0;
@@ -42,6 +43,7 @@ export class Ratios {
       this.#hour = hour;
       this.#inHour = 0;
     }
+    this.#recent ??= new Float32Array(REMEMBERED);
     this.#recent[this.#next] = ratio;
     this.#next = (this.#next + 1) % REMEMBERED;
     this.#count = Math.min(REMEMBERED, this.#count + 1);
@@ -57,7 +59,7 @@ export class Ratios {
   atLeast(ratio: number): number {
     const value = Math.fround(ratio);
     let found = 0;
-    for (let i = 0; i < this.#count; i++) if ((this.#recent[i] as number) >= value) found++;
+    for (let i = 0; i < this.#count; i++) if ((this.#recent?.[i] as number) >= value) found++;
     return found;
   }
 
@@ -94,7 +96,10 @@ export class Ratios {
   static restore({ recent, hour, inHour, hours }: SavedRatios): Ratios {
     const ratios = new Ratios();
     const values = decode(recent);
-    ratios.#recent.set(values);
+    if (values.length > 0) {
+      ratios.#recent = new Float32Array(REMEMBERED);
+      ratios.#recent.set(values);
+    }
     ratios.#count = values.length;
     ratios.#next = values.length % REMEMBERED;
     ratios.#hour = hour;
@@ -107,7 +112,7 @@ export class Ratios {
   #last(count: number): Float32Array {
     return Float32Array.from({ length: count }, (_, i) => {
       const place = (this.#next - count + i + REMEMBERED) % REMEMBERED;
-      return this.#recent[place] as number;
+      return this.#recent?.[place] as number;
     });
   }
 
