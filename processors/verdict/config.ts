@@ -39,7 +39,7 @@ export const verdictConfig = z
     warm_up: duration
       .prefault('60s')
       .describe(
-        'Left out of the latency indicators, from the first request of each instance; silence counts from then on.',
+        'Left out of the latency and log indicators, from the first request of each instance; silence counts from then on.',
       ),
     settle: duration
       .prefault('30s')

@@ -141,9 +141,12 @@ export class Rollout {
     this.#remember(candidate, baseline, play.knowledge);
     const view = this.#viewOf(play, 'span');
     if (cohorts.candidate.sendsSpans && cohorts.baseline.sendsSpans) this.#playRequests(view, play);
-    this.#compare('log_errors', () => readLogErrors(view), play);
-    countSigned(view, this.signed);
-    this.#compare('new_signatures', () => play.knowledge.signatures.read(view), play);
+    // What instances complain of while they start says nothing beside those that started long ago.
+    const warm = this.#warmView(play, 'span');
+    const settled = warm.baseline.some(Boolean) ? warm : view;
+    this.#compare('log_errors', () => readLogErrors(settled), play);
+    countSigned(settled, this.signed);
+    this.#compare('new_signatures', () => play.knowledge.signatures.read(settled), play);
     this.#compare('calls', () => play.knowledge.calls.read(view, this.#marginOf('calls')), play);
     for (const name of Object.keys(this.#config.indicators.custom)) {
       this.#compare(`custom.${name}`, () => readCustom(view, name), play);
@@ -226,30 +229,26 @@ export class Rollout {
 
   #playRequests(view: View, play: Play): void {
     this.#compare('errors', () => readErrors(view), play);
-    const { views, knowledge } = play;
-    const { candidate, baseline } = this.identity;
-    const warmView: View = {
-      candidate: views.warmGroups(candidate),
-      baseline: views.warmGroups(baseline),
-      baselineSum: views.warmSum(baseline),
-      requests: view.requests,
-    };
+    const baselineSum = play.views.warmSum(this.identity.baseline);
+    const warmView: View = { ...this.#warmView(play, view.requests), baselineSum };
     const names = LATENCY.filter((name) => this.comparisons.has(name));
     const looks = names.map((name) => {
       const { margin, floor } = this.#config.indicators[name];
       return { quantile: QUANTILES[name], margin, floorNs: floor * 1e6 };
     });
-    knowledge.latency.read(warmView, looks).forEach((readings, i) => {
+    play.knowledge.latency.read(warmView, looks).forEach((readings, i) => {
       this.#compare(names[i] as string, () => readings, play);
     });
   }
 
+  #warmView({ views }: Play, requests: View['requests']): View {
+    const { candidate, baseline } = this.identity;
+    return { candidate: views.warmGroups(candidate), baseline: views.warmGroups(baseline), requests };
+  }
+
   #viewOf({ views }: Play, requests: View['requests']): View {
-    return {
-      candidate: views.groups(this.identity.candidate),
-      baseline: views.groups(this.identity.baseline),
-      requests,
-    };
+    const { candidate, baseline } = this.identity;
+    return { candidate: views.groups(candidate), baseline: views.groups(baseline), requests };
   }
 
   /** `errors` and `log_errors` enter the windows second by second as they come; the rest only when it is judged. */

@@ -288,3 +288,32 @@ it('takes a version that comes back after its rollback, as bad as it was, for an
   const [first, second] = bench.decisions.filter(({ data }) => data.decision === 'rollback');
   expect(first?.id).not.toBe(second?.id);
 });
+
+describe('errors that are logged', () => {
+  /** Forty pods are replaced, one every twenty seconds. */
+  function replaced(logged: (age: number) => number): Bench {
+    const random = new Random(1);
+    const bench = new Bench();
+    const pod = (version: string, i: number, age: number) => {
+      const of = { version, instance: `${version}-${i}` };
+      const bad = version === '2' ? logged(age) : 0;
+      const records = series({ ...of, kind: 'log', operation: '', all: 5, bad });
+      const named = series({ ...of, kind: 'signature', operation: '', name: 'connection refused', all: bad, bad });
+      return [traffic(random, version, { rate: 5, errors: 0.002, instance: of.instance }), records, named];
+    };
+    return bench.run(1200, (second) =>
+      Array.from({ length: 40 }, (_, i) => {
+        const age = second - 300 - i * 20;
+        return age < 0 ? pod('1', i, 0) : pod('2', i, age);
+      }).flat(),
+    );
+  }
+
+  it('while pods start are not held against those that started long ago', () => {
+    expect(replaced((age) => (age < 3 ? 3 : 0)).kinds.filter((kind) => kind !== 'promote')).toEqual([]);
+  });
+
+  it('still count when they go on', () => {
+    expect(rollbacks(replaced((age) => (age % 10 === 0 ? 1 : 0)))).toEqual(['2']);
+  });
+});
