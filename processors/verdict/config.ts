@@ -138,7 +138,10 @@ export const verdictConfig = z
     source: z.string().min(1).default('windback').describe('The `source` of the events: who decided.'),
     dry_run: z.boolean().default(false).describe('Decide and publish, but mark every event so that no consumer acts.'),
   })
-  .superRefine(({ indicators, hold }, context) => {
+  .superRefine(({ indicators, hold, block, incident }, context) => {
+    const wants = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
+    if (block < 1000) wants('block', 'want 1s or more: telemetry is counted by the second');
+    if (incident < block) wants('incident', 'want at least the length of a block');
     if (hold.resume_at >= hold.at) {
       context.addIssue({ code: 'custom', path: ['hold', 'resume_at'], message: 'want less than hold.at' });
     }

@@ -37,7 +37,7 @@ export function inconclusiveReason(
     if (failed === undefined) continue;
     return { reason: `noisy: ${indicator} would decide, but ${failed.detail}`, isUrgent: true };
   }
-  if (rollout.comparedAt === 0 && requests > 0) {
+  if (rollout.comparedAt === 0 && requests > 0 && isGone(baseline, known)) {
     const reason = `no baseline: ${baseline} has sent nothing while ${candidate} was at work`;
     return { reason, isUrgent: false };
   }
@@ -51,10 +51,18 @@ export function inconclusiveReason(
 function burningReason({ identity, comparedAt }: Rollout, known: Known): string | undefined {
   const candidate = burnOf(identity.candidate, known);
   if (candidate === undefined) return undefined;
-  if (comparedAt === 0) return `no baseline, and ${identity.candidate} ${burnSentence(candidate)}`;
+  if (comparedAt === 0)
+    return isGone(identity.baseline, known)
+      ? `no baseline, and ${identity.candidate} ${burnSentence(candidate)}`
+      : undefined;
   const baseline = burnOf(identity.baseline, known);
   if (baseline === undefined || Math.min(candidate.rate, baseline.rate) < FASTEST_BURN) return undefined;
   return `both bad: ${identity.candidate} ${burnSentence(candidate)}; ${identity.baseline} ${burnSentence(baseline)}`;
+}
+
+/** A baseline that only reports rarely is not gone. */
+function isGone(version: string, { cohorts, config, atSlot }: Known): boolean {
+  return (cohorts.get(version)?.lastSlot ?? 0) < atSlot - (config.max_hold + config.block) / 1000;
 }
 
 function burnOf(version: string, { cohorts, config }: Known): Burning | undefined {

@@ -51,7 +51,13 @@ export function nextStep(
   // What was held for want of evidence is promoted at once: by the next block the obstacle may be back.
   const mayPromote = !rollout.isHeld || rollout.inconclusive !== null;
   if (mayPromote && isReady(rollout, circumstances, config)) return { kind: 'promote', indicator: null };
-  return rollout.isHeld ? { kind: 'resume', indicator: null } : undefined;
+  return rollout.isHeld ? resume(rollout) : undefined;
+}
+
+/** What could not be judged can be; that is no praise. */
+function resume({ inconclusive }: Rollout): Step {
+  const because = inconclusive === null ? {} : { because: 'what stood against a verdict has gone, it is being judged' };
+  return { kind: 'resume', indicator: null, ...because };
 }
 
 function isReady(rollout: Rollout, { inconclusive, atSlot }: Circumstances, config: VerdictConfig): boolean {

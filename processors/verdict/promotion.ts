@@ -58,5 +58,5 @@ function obstacleOf(
 const NOVELTIES: ReadonlySet<string> = new Set(['new_signatures', 'calls']);
 
 function tooFew(indicator: string | null, missing: number): Obstacle {
-  return { indicator, needs: `about ${missing} more requests` };
+  return { indicator, needs: `about ${missing} more requests are needed` };
 }

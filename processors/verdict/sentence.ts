@@ -48,7 +48,7 @@ function wordsOf(indicator: string): Words {
   const own = customName(indicator);
   return own === undefined
     ? (WORDS[indicator] as Words)
-    : { verb: `meets ${own}`, does: 'does', events: 'items', beyond: '' };
+    : { verb: `has bad ${own} items`, does: 'has them', events: 'items', beyond: '' };
 }
 
 /** The reason of a decision in one sentence. `atSlot` is when it was taken. */
@@ -95,7 +95,7 @@ function calm({ kind, because }: Step, rollout: Rollout, elapsed: string): strin
   const what = `${grouped(requests)} requests in ${elapsed}`;
   if (because !== undefined) return `${candidate}: ${because}; ${what}`;
   if (kind === 'resume') return `${candidate} is no worse than ${baseline} after all: the doubt has gone, ${what}`;
-  return `${candidate} is no worse than ${baseline} by more than tolerated in any indicator: ${what}`;
+  return `${candidate} is no worse than ${baseline} by more than tolerated in any indicator that decides: ${what}`;
 }
 
 function compared(
@@ -105,8 +105,11 @@ function compared(
   elapsed: string,
 ): string {
   const { verb, does, events, beyond } = wordsOf(indicator);
-  const where = mainOperation(operations, candidate.bad);
-  const counts = `${grouped(candidate.bad)} of ${grouped(candidate.all)} against ${grouped(baseline.bad)} of ${grouped(baseline.all)} ${events} in ${elapsed}`;
+  const main = mainOperation(operations, candidate.bad);
+  const where = main === undefined ? '' : ` on ${main.operation}`;
+  // Where a single operation is named, the counts are its own.
+  const { candidate: own, baseline: other } = main ?? { candidate, baseline };
+  const counts = `${grouped(own.bad)} of ${grouped(own.all)} against ${grouped(other.bad)} of ${grouped(other.all)} ${events} in ${elapsed}`;
   const much =
     relative_risk === null
       ? baseline.bad === 0
@@ -127,9 +130,9 @@ function silent(rollout: Rollout, { candidate }: Evidence, elapsed: string): str
 }
 
 /** Named only if most of what went wrong went wrong there. */
-function mainOperation(operations: readonly OperationEvidence[], bad: number): string {
+function mainOperation(operations: readonly OperationEvidence[], bad: number): OperationEvidence | undefined {
   const [worst] = operations;
-  return worst !== undefined && worst.candidate.bad >= 0.8 * bad ? ` on ${worst.operation}` : '';
+  return worst !== undefined && worst.candidate.bad >= 0.8 * bad ? worst : undefined;
 }
 
 function range(interval: Evidence['interval']): string {

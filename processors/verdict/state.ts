@@ -55,6 +55,9 @@ export class StateKeeper {
       if (key.startsWith(SERVICE))
         this.#restore(key, (state: JudgeState, isSame) => this.#restoreService(state, isSame));
     }
+    const services = this.#services.size;
+    if (services > 0)
+      this.#context.logger.info({ services }, 'the state of services was restored: their rollouts go on');
     this.#restore(DECISIONS, (state: DecisionLogState) => this.#decisions.restore(state));
     this.#restore(BOARD, (state: BoardState, isSame) => isSame && this.#surroundings.board.restore(state));
     this.#restore(OVERRIDES, (state: string) => this.#surroundings.overrides.restore(state));

@@ -19,6 +19,8 @@ import { StateKeeper } from './state.ts';
 import { statusOf } from './status.ts';
 import { Turns } from './turns.ts';
 
+/** Unknown names of indicators that are warned of. */
+const MAX_UNKNOWN = 100;
 /** How often blocks that have become complete are looked for. */
 const TICK_MS = 1000;
 
@@ -35,6 +37,7 @@ export class VerdictProcessor implements Component, Consumer {
   readonly #decisions = new DecisionLog();
   readonly #overrides = new Overrides();
   readonly #state: StateKeeper;
+  readonly #unknown = new Set<string>();
   readonly #late: Count;
   readonly #overflow: Readonly<Record<Limit, Count>>;
   #stopTicking: () => void = () => {};
@@ -107,12 +110,25 @@ export class VerdictProcessor implements Component, Consumer {
           const judge = this.#service(one);
           last = judge && { of: one, judge };
         }
+        if (one.kind === 'custom') this.#warnOfUnknown(one.name);
         last?.judge.merge(one, slot, nowMs);
         if (--untilLook > 0) continue;
         untilLook = LOOK_EVERY;
         if (turns.isOver) await turns.pass();
       }
     }
+  }
+
+  /** An indicator of the user's own that nobody listed is not judged, and mostly misspelt: said once per name. */
+  #warnOfUnknown(name: string): void {
+    const { custom } = this.#config.indicators;
+    if (Object.hasOwn(custom, name) || this.#unknown.has(name) || this.#unknown.size >= MAX_UNKNOWN) return;
+    this.#unknown.add(name);
+    const listed = Object.keys(custom).join(', ') || 'none';
+    this.#context.logger.warn(
+      { indicator: name },
+      `the custom indicator ${name} is counted but not judged: list it under indicators.custom (there: ${listed})`,
+    );
   }
 
   #service(named: ServiceNames): ServiceJudge | undefined {

@@ -287,10 +287,10 @@ function floor(comparison: Comparison, name: string, { indicators }: VerdictConf
   // Latency has its floor in the bound beyond which a request is slow.
   if (name.startsWith('slow_') || terms === undefined || terms.floor === 0) return undefined;
   const passed = comparison.excess >= terms.floor;
-  const percent = (value: number) => `${Number((value * 100).toPrecision(2))} %`;
+  const points = (value: number) => `${Number((value * 100).toPrecision(2))} percentage points`;
   return {
     guard: 'large_enough_to_matter',
     passed,
-    detail: `${percent(Math.max(0, comparison.excess))} more of all events are bad; ${percent(terms.floor)} would matter`,
+    detail: `${points(Math.max(0, comparison.excess))} of all events more are bad than of the baseline; ${points(terms.floor)} would matter`,
   };
 }

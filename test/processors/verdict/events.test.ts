@@ -273,7 +273,7 @@ describe('sentences', () => {
       /^1\.4\.2 is no worse than 1\.4\.1 after all: the doubt has gone, \d+ requests in (\d+ min )?\d+ s$/,
     );
     expect(first(doubted, 'promote')?.reason).toMatch(
-      /^1\.4\.2 is no worse than 1\.4\.1 by more than tolerated in any indicator: [\d ]+ requests in \d+ min( \d+ s)?$/,
+      /^1\.4\.2 is no worse than 1\.4\.1 by more than tolerated in any indicator that decides: [\d ]+ requests in \d+ min( \d+ s)?$/,
     );
     for (const { data } of doubted.decisions) {
       validate(data);

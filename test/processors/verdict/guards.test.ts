@@ -127,7 +127,7 @@ describe('the floor', () => {
     expect(evidenceOf(bench)?.progress).toBeGreaterThan(1);
     expect(bench.kinds).not.toContain('rollback');
     expect(guardsOf(bench).large_enough_to_matter).toMatchObject({ passed: false });
-    expect(guardsOf(bench).large_enough_to_matter?.detail).toContain('1 % would matter');
+    expect(guardsOf(bench).large_enough_to_matter?.detail).toContain('1 percentage points would matter');
   });
 
   it('does not keep one from being rolled back whose excess is larger', () => {

@@ -17,7 +17,7 @@ describe('a rollout is inconclusive', () => {
       {
         decision: 'hold',
         indicator: null,
-        inconclusive: expect.stringMatching(/^too little is known: about \d+ more requests$/),
+        inconclusive: expect.stringMatching(/^too little is known: about \d+ more requests are needed$/),
       },
     ]);
     expect(open(bench)[0]?.reason).toMatch(/^no verdict on 2: too little is known/);

@@ -169,7 +169,7 @@ describe('an indicator of the user', () => {
   it('rolls back, under its name', () => {
     const bench = canary({ indicators: { custom: { declined: {} } } });
     expect(rollback(bench)).toMatchObject({ indicator: 'custom.declined' });
-    expect(rollback(bench)?.reason).toContain('meets declined');
+    expect(rollback(bench)?.reason).toContain('has bad declined items');
   });
 
   it('is not judged where the configuration does not list it, or has switched it off', () => {
