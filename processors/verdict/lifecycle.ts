@@ -49,10 +49,14 @@ export function nextStep(
   const hold = reasonToHold(rollout, weighed, circumstances, config);
   if (hold !== undefined) return rollout.isHeld ? undefined : hold;
   // What was held for want of evidence is promoted at once: by the next block the obstacle may be back.
+  if (rollout.isHeld && circumstances.atSlot < rollout.unsettledUntil) return undefined;
   const mayPromote = !rollout.isHeld || rollout.inconclusive !== null;
   if (mayPromote && isReady(rollout, circumstances, config)) return { kind: 'promote', indicator: null };
   return rollout.isHeld ? resume(rollout) : undefined;
 }
+
+/** An urgent reason that has gone must have been gone for so many slots. */
+const UNSETTLED = 300;
 
 /** What could not be judged can be; that is no praise. */
 function resume({ inconclusive }: Rollout): Step {
@@ -100,7 +104,11 @@ function reasonToHold(
     return { kind: 'hold', indicator, because: coolingDown };
   }
   // Evidence that a guard keeps from deciding is no verdict, and says why.
-  if (inconclusive?.isUrgent === true) return { kind: 'hold', indicator: null, inconclusive: inconclusive.reason };
+  if (inconclusive?.isUrgent === true) {
+    // What comes and goes around a limit is one trouble, not many.
+    rollout.unsettledUntil = atSlot + UNSETTLED;
+    return { kind: 'hold', indicator: null, inconclusive: inconclusive.reason };
+  }
   const isSuspected = rollout.isHeld && rollout.inconclusive === null;
   const isSuspect = isSuspected ? progress > config.hold.resume_at : progress >= config.hold.at;
   if (leading !== undefined && isSuspect) {

@@ -6,6 +6,7 @@
 export const LIMITS = [
   'services',
   'versions',
+  'candidates',
   'instances',
   'sources',
   'operations',

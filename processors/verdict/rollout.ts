@@ -3,14 +3,8 @@ import { EXEMPLARS } from '../../proto/windback/health.ts';
 import { type Block, cellNames, type VersionBlock } from './block.ts';
 import type { Cohort } from './cohort.ts';
 import type { VerdictConfig } from './config.ts';
-import {
-  type BuiltInIndicator,
-  customName,
-  type IndicatorsConfig,
-  indicatorNames,
-  termsOf,
-} from './config-indicators.ts';
-import { Comparison, type ComparisonState } from './evidence/comparison.ts';
+import { indicatorNames, termsOf } from './config-indicators.ts';
+import type { Comparison, ComparisonState } from './evidence/comparison.ts';
 import { SilenceBets, type SilenceState } from './evidence/silence.ts';
 import { type Readings, sumOf, total } from './evidence/strata.ts';
 import { HistoricalBets } from './history-bets.ts';
@@ -19,17 +13,11 @@ import { CrashWatch, type CrashWatchState } from './crash-watch.ts';
 import { exposureOf, readCustom, readErrors, readLogErrors } from './indicators/counted.ts';
 import type { View } from './indicators/reader.ts';
 import type { Knowledge } from './knowledge.ts';
+import { comparisonOf, floorMsOf, LATENCY, QUANTILES } from './terms.ts';
 import type { Views } from './views.ts';
-
-/** The latency indicators and the quantile of the baseline that each one looks beyond. */
-const QUANTILES = { slow_p50: 0.5, slow_p90: 0.9, slow_p99: 0.99 } as const;
-export type LatencyIndicator = keyof typeof QUANTILES;
-const LATENCY = Object.keys(QUANTILES) as LatencyIndicator[];
 
 /** New signatures and callees that are remembered for a decision to name. */
 const MAX_NAMED = 50;
-/** Length of the blocks of what is sampled or exported rarely, slots. */
-export const MINUTE = 60;
 
 /** What one version did since the rollout began. */
 export interface Totals {
@@ -90,6 +78,8 @@ export class Rollout {
   silenceFrom = Number.MAX_SAFE_INTEGER;
   /** The last slot in which both versions were compared. */
   comparedAt = 0;
+  /** What was held for an urgent reason stays so until this slot. */
+  unsettledUntil = 0;
   /** Since when the evidence is enough to hold. */
   suspectSince: number | undefined;
   /** Requests of unknown version since the rollout began: they may be the candidate's. */
@@ -191,6 +181,7 @@ export class Rollout {
       inconclusive: this.inconclusive,
       flags: [this.isRolledBack, this.isPromoted, this.isHeld],
       holds: this.holds,
+      unsettledUntil: this.unsettledUntil,
       weight: this.weight ?? null,
       slots: [this.silenceFrom, this.comparedAt, this.unknown, this.suspectSince ?? null],
       signatures: [...this.signatures],
@@ -215,6 +206,7 @@ export class Rollout {
     rollout.inconclusive = state.inconclusive;
     [rollout.isRolledBack, rollout.isPromoted, rollout.isHeld] = state.flags;
     rollout.holds = state.holds;
+    rollout.unsettledUntil = state.unsettledUntil;
     rollout.weight = state.weight ?? undefined;
     const [silenceFrom, comparedAt, unknown, suspectSince] = state.slots;
     Object.assign(rollout, { silenceFrom, comparedAt, unknown, suspectSince: suspectSince ?? undefined });
@@ -316,41 +308,13 @@ export interface RolloutState {
   readonly inconclusive: string | null;
   readonly flags: readonly [rolledBack: boolean, promoted: boolean, held: boolean];
   readonly holds: number;
+  readonly unsettledUntil: number;
   readonly weight: number | null;
   readonly slots: readonly [silenceFrom: number, comparedAt: number, unknown: number, suspectSince: number | null];
   readonly signatures: readonly (readonly [string, number])[];
   readonly signed: { readonly candidate: Pair; readonly baseline: Pair };
   readonly origins: readonly [readonly (readonly [string, number])[], readonly (readonly [string, number])[]];
   readonly exemplars: readonly string[];
-}
-
-function comparisonOf(name: string, config: VerdictConfig): Comparison {
-  const isLatency = (LATENCY as readonly string[]).includes(name);
-  const length = name === 'resource' ? MINUTE : config.block / 1000;
-  return new Comparison({
-    // For latency, what is tolerated lies in the margin of the threshold.
-    risk: isLatency ? 1 : 1 + marginOf(name, config),
-    promotionRisk: 1 + config.promotion.margin,
-    budget: 1 - termsOf(config.indicators, name).objective,
-    tail: isLatency ? 1 - QUANTILES[name as LatencyIndicator] : undefined,
-    incident: config.incident / 1000,
-    block: length,
-  });
-}
-
-function marginOf(name: string, { indicators, tolerance }: VerdictConfig): number {
-  if (name === 'calls' || name === 'resource') return tolerance;
-  const own = customName(name);
-  const terms: { margin?: number | undefined } | undefined =
-    own === undefined
-      ? indicators[name as Exclude<BuiltInIndicator, 'silence'>]
-      : (indicators.custom as IndicatorsConfig['custom'])[own];
-  return terms?.margin ?? tolerance;
-}
-
-/** Latency that is worse by less than this does not matter. */
-export function floorMsOf(name: string, { indicators }: VerdictConfig): number {
-  return (LATENCY as readonly string[]).includes(name) ? indicators[name as LatencyIndicator].floor : 0;
 }
 
 function requestsOf(block: VersionBlock, cohort: Cohort | undefined): number {

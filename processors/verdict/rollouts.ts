@@ -4,6 +4,7 @@ import type { Block } from './block.ts';
 import type { Cohort } from './cohort.ts';
 import type { VerdictConfig } from './config.ts';
 import type { ServiceIdentity } from './identity.ts';
+import type { OnOverflow } from './overflow.ts';
 import { Presence, type PresenceState } from './presence.ts';
 import { Rollout, type RolloutState } from './rollout.ts';
 
@@ -33,6 +34,7 @@ export class Rollouts {
   baseline: string | undefined;
   readonly #identity: ServiceIdentity;
   readonly #config: VerdictConfig;
+  readonly #onOverflow: OnOverflow;
   readonly #cohorts: ReadonlyMap<string, Cohort>;
   /** Candidates whose rollout is over, with the slot it ended; stragglers of theirs begin no new one. */
   readonly #passed = new Map<string, number>();
@@ -40,7 +42,13 @@ export class Rollouts {
   readonly rolledBack = new Map<string, number>();
   readonly #presence: Presence;
 
-  constructor(identity: ServiceIdentity, config: VerdictConfig, cohorts: ReadonlyMap<string, Cohort>) {
+  constructor(
+    identity: ServiceIdentity,
+    config: VerdictConfig,
+    cohorts: ReadonlyMap<string, Cohort>,
+    onOverflow: OnOverflow,
+  ) {
+    this.#onOverflow = onOverflow;
     this.#identity = identity;
     this.#config = config;
     this.#cohorts = cohorts;
@@ -94,7 +102,10 @@ export class Rollouts {
     fresh.sort((a, b) => a.firstSlot - b.firstSlot || (a.version < b.version ? -1 : 1));
     const { max_candidates } = this.#config;
     // Of more than fit at once the newest are judged; the others are not to come in their place a block later.
-    for (const { version } of fresh.slice(0, -max_candidates)) this.#pass(version, start);
+    for (const { version } of fresh.slice(0, -max_candidates)) {
+      this.#onOverflow('candidates');
+      this.#pass(version, start);
+    }
     for (const { version, firstSlot } of fresh.slice(-max_candidates)) {
       this.#begin(version, Math.max(firstSlot, start), 'telemetry');
     }
@@ -105,6 +116,8 @@ export class Rollouts {
     const silentSince = end - this.#config.end_after / 1000;
     // What still sends when its stragglers should be gone is back.
     for (const [version, slot] of this.#passed) if (slot < silentSince) this.#passed.delete(version);
+    const coolSince = end - this.#config.recovery.cool_down / 1000;
+    for (const [version, slot] of this.rolledBack) if (slot < coolSince) this.rolledBack.delete(version);
     const isGone = (version: string) => this.#isSilent(version, silentSince);
     for (const [version, { identity }] of this.underWay) {
       if (identity.startedAt <= silentSince && isGone(version) && !isGone(identity.baseline)) this.#end(version, end);
@@ -215,6 +228,7 @@ export class Rollouts {
   #begin(candidate: string, slot: number, knownBy: 'telemetry' | 'deployment_event'): void {
     this.#passed.delete(candidate);
     if (!this.underWay.has(candidate) && this.underWay.size >= this.#config.max_candidates) {
+      this.#onOverflow('candidates');
       this.#end(this.#leastUsed(), slot);
     }
     const baseline = this.baseline as string;

@@ -13,9 +13,10 @@ import type { Overrides } from './overrides.ts';
 import { Past, type PastState } from './past.ts';
 import type { Outcome } from './recovery.ts';
 import { Referee, type RefereeState } from './referee.ts';
-import { MINUTE, type Play, type Rollout } from './rollout.ts';
+import type { Play, Rollout } from './rollout.ts';
 import { Rollouts, type RolloutsState } from './rollouts.ts';
 import { Views } from './views.ts';
+import { MINUTE } from './terms.ts';
 import { Watermark, type WatermarkState } from './watermark.ts';
 
 /** What one service's judge counts for all: late events, and what hit a limit. */
@@ -98,12 +99,12 @@ export class ServiceJudge {
     const { config } = surroundings;
     this.identity = identity;
     this.#surroundings = surroundings;
-    this.rollouts = new Rollouts(identity, config, this.cohorts);
     this.#blockSlots = Math.max(1, Math.round(config.block / 1000));
     this.#watermark = new Watermark(config.lateness, config.max_hold, SOURCES_PER_INSTANCE * config.max_instances);
     this.#referee = new Referee(identity, surroundings);
     this.#past = new Past(identity, surroundings);
     const onOverflow = (limit: Limit) => surroundings.counts.overflow.add(limit);
+    this.rollouts = new Rollouts(identity, config, this.cohorts, onOverflow);
     this.#limits = { instances: config.max_instances, cells: MAX_CELLS, onOverflow };
     this.#minute = new Block(this.#limits);
     this.#knowledge = new Knowledge('', onOverflow);
