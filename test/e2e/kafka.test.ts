@@ -21,7 +21,7 @@ receivers:
 processors:
   deployment: {}
   health: {}
-  verdict: {block: 1s, settle: 4s, warm_up: 1s, lateness: 1s}
+  verdict: {block: 1s, incident: 5s, settle: 4s, warm_up: 1s, lateness: 1s}
 exporters:
   kafka: {brokers: ["\${env:BROKER}"], topic: "\${env:TOPIC}", traces: {topic: "\${env:TOPIC}-spans"}}
 extensions:
