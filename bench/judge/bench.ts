@@ -1,17 +1,23 @@
 /**
  * What the judge costs: processor time per block and per series, and how long it keeps the event loop to itself.
  *
- *   npm run bench:judge -- [--memory] [--rows N]
+ *   npm run bench:judge -- [--memory] [--rows N] [--series N]
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { MemoryStorage } from '../../pipeline/storage.ts';
+import { openStorages } from '../../pipeline/sqlite-storage.ts';
+import { fileStorageConfig } from '../../pipeline/config/file-storage.ts';
+import { recordingLogger } from '../../test/support/context.ts';
 import { Load, type Spec } from './load.ts';
 
 const HELP = `usage: npm run bench:judge -- [options]
 
-  --memory  heap and buffers per active series instead
-  --rows N  only the first N rows
+  --memory    heap and buffers per active series instead
+  --rows N    only the first N rows
+  --series N  only rows with so many series, all services together
   --help
 `;
 
@@ -26,11 +32,13 @@ const ROWS: readonly Spec[] = [
   ...[0, 0.05, 1].map((rollouts) => spec(100, 10, rollouts)),
   ...[0, 0.05, 1].map((rollouts) => spec(1000, 10, rollouts)),
   ...[0, 0.05].map((rollouts) => spec(1000, 100, rollouts)),
+  spec(10, 10_000, 0.1),
+  spec(1, 100_000, 1),
 ];
 
-/** Up to ten operations, on as many instances as it takes. */
+/** Up to ten operations, on as many instances as it takes; more where they were more than a version may have. */
 function spec(services: number, series: number, rollouts: number): Spec {
-  const operations = Math.min(10, Math.max(1, Math.round(series / 10)));
+  const operations = Math.max(series / 1000, Math.min(10, Math.max(1, Math.round(series / 10))));
   return { services, operations, instances: series / operations, rollouts, hasLatencies: true };
 }
 
@@ -38,6 +46,7 @@ const { values } = parseArgs({
   options: {
     memory: { type: 'boolean', default: false },
     rows: { type: 'string' },
+    series: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -55,21 +64,39 @@ else {
     'without gc',
     'stop ms',
   );
-  for (const row of ROWS.slice(0, Number(values.rows ?? ROWS.length))) await measure(row);
+  const wanted = (row: Spec) => values.series === undefined || seriesOf(row) === Number(values.series);
+  for (const row of ROWS.filter(wanted).slice(0, Number(values.rows ?? ROWS.length))) await measure(row);
 }
 
+function seriesOf({ services, operations, instances }: Spec): number {
+  return services * operations * instances;
+}
+
+/** State is saved in a file, as it is where it has to outlive the process. */
 async function measure(row: Spec): Promise<void> {
-  const load = new Load(row, new MemoryStorage(true));
+  const directory = mkdtempSync(join(tmpdir(), 'windback-bench-'));
+  const storages = await openStorages(fileStorageConfig.parse({ directory }), recordingLogger().logger);
+  try {
+    await measureWith(new Load(row, storages.of('verdict')), row);
+  } finally {
+    storages.close();
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function measureWith(load: Load, row: Spec): Promise<void> {
   await load.processor.start();
   for (let i = 0; i < WARM_UP; i++) await second(load);
   const before = process.cpuUsage();
   const loop = watchLoop();
   for (let i = 0; i < MEASURED; i++) await second(load);
   const { user, system } = process.cpuUsage(before);
-  const { longest, own } = await loop.stop();
+  // So that all services are to be saved.
+  await load.consume(load.next(CANDIDATES));
   const began = performance.now();
   await load.processor.stop();
   const save = performance.now() - began;
+  const { longest, own } = await loop.stop();
   const us = user + system;
   const blocks = (MEASURED / BLOCK) * row.services;
   line(

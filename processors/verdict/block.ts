@@ -1,7 +1,9 @@
 import { type DeltaSeries, EXEMPLARS, type SeriesKind } from '../../proto/windback/health.ts';
 import { FirstNames } from './first-names.ts';
+import { InParts } from './in-parts.ts';
 import type { Limit, OnOverflow } from './overflow.ts';
-import { SparseBins } from './sparse-bins.ts';
+import { type SavedBins, SparseBins } from './sparse-bins.ts';
+import type { Steps } from './turns.ts';
 
 /** How much a block may tell apart, and who is told of what is more. */
 export interface BlockLimits {
@@ -40,10 +42,10 @@ export class Cell {
     if (other.bins.size > 0) this.#ownBins().add(other.bins);
   }
 
-  restore(all: number, bad: number, bins: readonly number[]): void {
+  restore(all: number, bad: number, bins: SavedBins): void {
     this.all = all;
     this.bad = bad;
-    if (bins.length > 0) this.#ownBins().addFlat(bins);
+    if (bins.length > 0) this.#ownBins().addSaved(bins);
   }
 
   /** Most kinds have no bins, and then nothing is kept for them. */
@@ -138,7 +140,10 @@ export class InstanceBlock {
       [this.first, this.last],
       [...(this.#kinds ?? [])].map(
         ([kind, { table }]) =>
-          [kind, [...table.entries].map(([key, { all, bad, bins }]) => [key, all, bad, bins.flat()] as const)] as const,
+          [
+            kind,
+            [...table.entries].map(([key, { all, bad, bins }]) => [key, all, bad, bins.packed()] as const),
+          ] as const,
       ),
     ];
   }
@@ -178,7 +183,7 @@ type InstanceState = readonly [
   seen: readonly [first: number, last: number],
   kinds: readonly (readonly [
     SeriesKind,
-    readonly (readonly [key: string, all: number, bad: number, bins: readonly number[]])[],
+    readonly (readonly [key: string, all: number, bad: number, bins: SavedBins])[],
   ])[],
 ];
 
@@ -219,8 +224,11 @@ export class VersionBlock {
   }
 
   /** Takes in another block of the same version, but for what only windows need. */
-  merge(other: VersionBlock, kinds: readonly SeriesKind[]): void {
-    for (const [name, block] of other.instances) this.#instance(name).merge(block, kinds);
+  *merge(other: VersionBlock, kinds: readonly SeriesKind[]): Steps<void> {
+    for (const [name, block] of other.instances) {
+      this.#instance(name).merge(block, kinds);
+      yield;
+    }
     for (const kind of kinds) {
       const { all, bad } = other.total(kind);
       if (other.has(kind)) this.#addToTotal(kind, all, bad);
@@ -241,14 +249,15 @@ export class VersionBlock {
     return this.#totals.get(kind) ?? NOTHING;
   }
 
-  save(): VersionState {
-    return {
-      instances: [...this.instances].map(([name, one]) => [name, one.save()] as const),
+  /** What `restore` takes, as it is written. */
+  parts(): InParts<VersionState> {
+    return InParts.record<VersionState>({
+      instances: InParts.list(this.instances, ([name, one]) => [name, one.save()] as const),
       exemplars: this.#exemplars,
       slots: [...this.slots].map(
         ([kind, slots]) => [kind, [...slots].map(([slot, { all, bad }]) => [slot, all, bad] as const)] as const,
       ),
-    };
+    });
   }
 
   restore(state: VersionState): void {
@@ -305,7 +314,11 @@ export interface VersionState {
   readonly slots: readonly (readonly [SeriesKind, readonly (readonly [number, number, number])[]])[];
 }
 
-export type BlockState = readonly (readonly [string, VersionState])[];
+/** What a `Block` keeps. */
+export interface BlockState {
+  readonly unknown: number;
+  readonly versions: readonly (readonly [string, VersionState])[];
+}
 
 /** One block of one service, by version. The versions that may be here are the judge's to limit. */
 export class Block {
@@ -328,15 +341,24 @@ export class Block {
   }
 
   /** Takes in another block, of certain kinds. */
-  merge(other: Block, kinds: readonly SeriesKind[]): void {
-    for (const [version, block] of other.versions) this.version(version).merge(block, kinds);
+  *merge(other: Block, kinds: readonly SeriesKind[]): Steps<void> {
+    for (const [version, block] of other.versions) yield* this.version(version).merge(block, kinds);
   }
 
-  save(): { unknown: number; versions: BlockState } {
-    return { unknown: this.unknown, versions: [...this.versions].map(([name, one]) => [name, one.save()] as const) };
+  save(): BlockState {
+    return this.parts().whole();
   }
 
-  restore({ unknown, versions }: { unknown: number; versions: BlockState }): this {
+  /** What `save` gives, as it is written. */
+  parts(): InParts<BlockState> {
+    const { unknown } = this;
+    return InParts.record<BlockState>({
+      unknown,
+      versions: InParts.list(this.versions, ([name, one]) => InParts.pair(name, one.parts())),
+    });
+  }
+
+  restore({ unknown, versions }: BlockState): this {
     this.unknown = unknown;
     for (const [name, saved] of versions) this.version(name).restore(saved);
     return this;

@@ -1,5 +1,6 @@
 import type { Blame, Verdict } from '../../proto/windback/decision.ts';
 import type { ServiceIdentity } from './identity.ts';
+import { InParts } from './in-parts.ts';
 
 /** One rollout as other services' judges see it. */
 export interface Posted {
@@ -94,14 +95,20 @@ export class Board {
     return Math.max(...[minute - 1, minute].map((at) => this.#shareOf(key, at, indicator)));
   }
 
-  save(): BoardState {
-    return {
-      services: [...this.#services.values()].map(({ identity, rollouts }) => [
+  /** What `restore` takes, as it is written; until it is, nothing may be posted. */
+  parts(): InParts<BoardState> {
+    return InParts.record<BoardState>({
+      services: InParts.list(this.#services.values(), ({ identity, rollouts }) => [
         identity,
         rollouts.map(({ origins, ...rest }) => ({ ...rest, origins: [...origins] })),
       ]),
-      minutes: [...this.#minutes].map(([minute, services]) => [minute, [...services]]),
-    };
+      minutes: InParts.list(this.#minutes, ([minute, services]) =>
+        InParts.pair(
+          minute,
+          InParts.list(services, (service) => service),
+        ),
+      ),
+    });
   }
 
   restore({ services, minutes }: BoardState): void {

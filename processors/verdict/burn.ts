@@ -61,10 +61,13 @@ export function burning(
 ): Burning | undefined {
   if (!enabled) return undefined;
   for (const { rate, long, short } of BURN_RATES) {
-    const over = burnOf(long, get(long), objective);
-    const now = burnOf(short, get(short), objective);
-    const holds = (of: BurningWindow) => of.all >= min_events && of.atLeast > rate;
-    if (holds(over) && holds(now)) return { rate, long: over, short: now };
+    const exceeding = (window: BurnWindowName) => {
+      const pair = get(window);
+      return pair.all >= min_events ? exceedingWindow(window, pair, objective, rate) : undefined;
+    };
+    const over = exceeding(long);
+    const now = over && exceeding(short);
+    if (over !== undefined && now !== undefined) return { rate, long: over, short: now };
   }
   return undefined;
 }
@@ -76,10 +79,18 @@ export function burnSentence({ long, short }: Burning): string {
   return `burns its error budget ${times(long.burn)} times as fast as allowed ${part(long)} and ${times(short.burn)} times ${part(short)}`;
 }
 
-function burnOf(window: BurnWindowName, { bad, all }: Pair, objective: number): BurningWindow {
+/** A window that burns faster than `rate` beyond doubt. Most do not at all, and then their bound need not be sought. */
+function exceedingWindow(
+  window: BurnWindowName,
+  { bad, all }: Pair,
+  objective: number,
+  rate: number,
+): BurningWindow | undefined {
   const budget = 1 - objective;
   const burn = all === 0 ? 0 : bad / all / budget;
-  return { window, bad, all, burn, atLeast: lowerBound(bad, all) / budget };
+  if (burn <= rate) return undefined;
+  const atLeast = lowerBound(bad, all) / budget;
+  return atLeast > rate ? { window, bad, all, burn, atLeast } : undefined;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
+import { InParts } from './in-parts.ts';
 import type { Outcome } from './recovery.ts';
 
 /** Decisions remembered, for whoever asks later. */
@@ -15,8 +16,16 @@ export class DecisionLog {
   /** By id, the oldest first. */
   readonly #decisions = new Map<string, DecisionEvent>();
   readonly #outcomes = new Map<string, Outcome>();
+  /** Counts what changes it. */
+  #changes = 0;
+
+  /** How often it has changed. */
+  get changes(): number {
+    return this.#changes;
+  }
 
   add(event: DecisionEvent): void {
+    this.#changes++;
     this.#decisions.set(event.id, event);
     for (const id of this.#decisions.keys()) {
       if (this.#decisions.size <= MAX_DECISIONS) return;
@@ -27,7 +36,9 @@ export class DecisionLog {
 
   /** Closes the record of a rollback. */
   close(id: string, outcome: Outcome): void {
-    if (this.#decisions.has(id)) this.#outcomes.set(id, outcome);
+    if (!this.#decisions.has(id)) return;
+    this.#changes++;
+    this.#outcomes.set(id, outcome);
   }
 
   get(id: string): DecisionEvent | undefined {
@@ -43,8 +54,12 @@ export class DecisionLog {
     return [...this.#decisions.values()].slice(-limit).reverse();
   }
 
-  save(): DecisionLogState {
-    return { decisions: [...this.#decisions.values()], outcomes: [...this.#outcomes] };
+  /** What `restore` takes, as it is written; until it is, nothing may be added. */
+  parts(): InParts<DecisionLogState> {
+    return InParts.record<DecisionLogState>({
+      decisions: InParts.list(this.#decisions.values(), (decision) => decision),
+      outcomes: [...this.#outcomes],
+    });
   }
 
   restore({ decisions, outcomes }: DecisionLogState): void {

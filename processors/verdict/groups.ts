@@ -1,4 +1,5 @@
 import { InstanceBlock, type VersionBlock } from './block.ts';
+import type { Steps } from './turns.ts';
 
 /** Groups of instances that are told apart; up to this many instances, each is a group of its own. */
 export const MAX_GROUPS = 8;
@@ -37,14 +38,19 @@ export class Groups {
   }
 
   /** A block by group, of the instances that `include` lets in; undefined where a group was silent. */
-  split(block: VersionBlock, include: (instance: string) => boolean = () => true): (InstanceBlock | undefined)[] {
+  *split(
+    block: VersionBlock,
+    include: (instance: string) => boolean = () => true,
+  ): Steps<(InstanceBlock | undefined)[]> {
     const members: InstanceBlock[][] = [];
     for (const [instance, one] of block.instances) {
       if (!include(instance)) continue;
       const group = this.of(instance);
       (members[group] ??= []).push(one);
     }
-    return Array.from({ length: members.length }, (_, group) => joined(members[group] ?? []));
+    const groups: (InstanceBlock | undefined)[] = [];
+    for (let group = 0; group < members.length; group++) groups.push(yield* joined(members[group] ?? []));
+    return groups;
   }
 
   save(): { next: number; groups: readonly (readonly [string, number])[] } {
@@ -57,9 +63,12 @@ export class Groups {
   }
 }
 
-function joined(members: readonly InstanceBlock[]): InstanceBlock | undefined {
+function* joined(members: readonly InstanceBlock[]): Steps<InstanceBlock | undefined> {
   if (members.length < 2) return members[0];
   const sum = new InstanceBlock();
-  for (const member of members) sum.merge(member);
+  for (const member of members) {
+    sum.merge(member);
+    yield;
+  }
   return sum;
 }

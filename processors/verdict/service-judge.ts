@@ -2,11 +2,12 @@ import type { Roles } from '../../pipeline/roles.ts';
 import { UNKNOWN_VERSION } from '../../pipeline/tag.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
 import type { DeltaSeries, DeploymentEvent, SeriesKind } from '../../proto/windback/health.ts';
-import { Block, type BlockLimits, MAX_CELLS, type VersionBlock, type VersionState } from './block.ts';
+import { Block, type BlockLimits, type BlockState, MAX_CELLS, type VersionBlock } from './block.ts';
 import type { Board } from './board.ts';
 import { Cohort, type CohortState } from './cohort.ts';
 import type { VerdictConfig } from './config.ts';
 import type { ServiceIdentity } from './identity.ts';
+import { InParts } from './in-parts.ts';
 import { Knowledge, type KnowledgeState } from './knowledge.ts';
 import type { Limit, Overflow } from './overflow.ts';
 import type { Overrides } from './overrides.ts';
@@ -17,6 +18,8 @@ import type { Play, Rollout } from './rollout.ts';
 import { Rollouts, type RolloutsState } from './rollouts.ts';
 import { Views } from './views.ts';
 import { MINUTE } from './terms.ts';
+import { atOnce, type Steps } from './turns.ts';
+import { WaitingEvents } from './waiting-events.ts';
 import { Watermark, type WatermarkState } from './watermark.ts';
 
 /** What one service's judge counts for all: late events, and what hit a limit. */
@@ -45,15 +48,11 @@ export interface JudgeState {
   readonly knowledge: KnowledgeState;
   readonly referee: RefereeState;
   readonly past: PastState;
-  readonly blocks: readonly (readonly [number, SavedBlock])[];
-  readonly minute: SavedBlock;
+  readonly blocks: readonly (readonly [number, BlockState])[];
+  readonly minute: BlockState;
   readonly events: readonly DeploymentEvent[];
   readonly slots: readonly [first: number | null, next: number | null];
   readonly watermark: WatermarkState;
-}
-interface SavedBlock {
-  readonly unknown: number;
-  readonly versions: readonly (readonly [string, VersionState])[];
 }
 
 /** What is judged minute by minute. */
@@ -61,8 +60,6 @@ const MINUTE_KINDS: readonly SeriesKind[] = ['metric', 'resource'];
 const FORGET_SECONDS = 6 * 3600;
 /** Slots that an event may be ahead of the clock: as far as folding lets it be, and more. */
 const MAX_AHEAD = 600;
-/** Deployment events that wait for their time; of more, the first ones. */
-const MAX_EVENTS = 100;
 /** Sources of an instance: the kinds that it sends. */
 const SOURCES_PER_INSTANCE = 8;
 /** After so many slots without anything at all, the next ones are passed over. */
@@ -88,7 +85,7 @@ export class ServiceJudge {
   /** What the watermark was told last. */
   #reported = { instance: '', kind: '', slot: -1, nowMs: -1 };
   #knowledge: Knowledge;
-  #events: DeploymentEvent[] = [];
+  readonly #events = new WaitingEvents();
   /** First slot ever seen; the next block to judge begins with `#nextSlot`. */
   #firstSlot: number | undefined;
   #nextSlot = Number.POSITIVE_INFINITY;
@@ -148,17 +145,14 @@ export class ServiceJudge {
   /** Adds a deployment event; it takes effect when the block of its time is judged. */
   announce(event: DeploymentEvent): void {
     this.#open(event.atSeconds);
-    this.#events.push(event);
-    if (this.#events.length <= MAX_EVENTS) return;
-    this.#events.sort(inOrder).pop();
-    this.#surroundings.counts.overflow.add('events');
+    if (!this.#events.add(event)) this.#surroundings.counts.overflow.add('events');
   }
 
-  /** Judges every block that the watermark has passed. */
+  /** Judges every block that the watermark has passed, without a pause. */
   advance(nowMs: number): DecisionEvent[] {
     const decisions: DecisionEvent[] = [];
     this.reach(nowMs);
-    while (this.isDue) decisions.push(...this.judgeNext());
+    while (this.isDue) decisions.push(...atOnce(this.judgeNext()));
     return decisions;
   }
 
@@ -172,10 +166,10 @@ export class ServiceJudge {
     return this.#nextSlot + this.#blockSlots <= this.#reached;
   }
 
-  /** Judges the next block, which must be due. */
-  judgeNext(): DecisionEvent[] {
+  /** Judges the next block, which must be due. Until it is through, nothing may be merged, and nothing saved. */
+  *judgeNext(): Steps<DecisionEvent[]> {
     if (this.#reached - this.#nextSlot > LONG_SILENCE) this.#leap();
-    return this.#judge(this.#nextSlot);
+    return yield* this.#judge(this.#nextSlot);
   }
 
   /** Takes back what others were told: nobody will, once this judge is gone. */
@@ -197,19 +191,24 @@ export class ServiceJudge {
   }
 
   save(): JudgeState {
-    return {
+    return this.parts().whole();
+  }
+
+  /** What `save` gives, as it is written; until it is, nothing may be merged, and nothing judged. */
+  parts(): InParts<JudgeState> {
+    return InParts.record<JudgeState>({
       identity: this.identity,
       cohorts: [...this.cohorts.values()].map((cohort) => cohort.save()),
       rollouts: this.rollouts.save(),
       knowledge: this.#knowledge.save(),
       referee: this.#referee.save(),
       past: this.#past.save(),
-      blocks: [...this.#blocks].map(([start, block]) => [start, block.save()] as const),
-      minute: this.#minute.save(),
-      events: this.#events,
+      blocks: InParts.list(this.#blocks, ([start, block]) => InParts.pair(start, block.parts())),
+      minute: this.#minute.parts(),
+      events: this.#events.save(),
       slots: [this.#firstSlot ?? null, this.#firstSlot === undefined ? null : this.#nextSlot],
       watermark: this.#watermark.save(),
-    };
+    });
   }
 
   static restore(state: JudgeState, surroundings: Surroundings): ServiceJudge {
@@ -223,7 +222,7 @@ export class ServiceJudge {
     judge.#past.restore(state.past);
     for (const [start, saved] of state.blocks) judge.#blocks.set(start, new Block(judge.#limits).restore(saved));
     judge.#minute.restore(state.minute);
-    judge.#events = [...state.events];
+    judge.#events.restore(state.events);
     judge.#firstSlot = state.slots[0] ?? undefined;
     judge.#nextSlot = state.slots[1] ?? Number.POSITIVE_INFINITY;
     judge.#watermark.restore(state.watermark);
@@ -296,30 +295,31 @@ export class ServiceJudge {
 
   /** What was silent for days, or said something of 1970, is not gone through block by block. */
   #leap(): void {
-    const known = [...this.#blocks.keys(), ...this.#events.map(({ atSeconds }) => Math.floor(atSeconds))];
+    const known = [...this.#blocks.keys(), ...this.#events.slots];
     const next = known.reduce((least, slot) => Math.min(least, slot), this.#reached - LONG_SILENCE);
     this.#nextSlot = Math.max(this.#nextSlot, next - (next % this.#blockSlots));
   }
 
-  #judge(start: number): DecisionEvent[] {
+  *#judge(start: number): Steps<DecisionEvent[]> {
     const block = this.#blocks.get(start) ?? new Block(this.#limits);
     this.#blocks.delete(start);
     const end = start + this.#blockSlots;
     this.#nextSlot = end;
     for (const cohort of this.cohorts.values()) cohort.advance(end - 1);
     for (const [version, one] of block.versions) this.#absorb(version, one, end);
-    this.#minute.merge(block, MINUTE_KINDS);
-    for (const event of this.#dueEvents(end)) this.rollouts.apply(event);
+    yield* this.#minute.merge(block, MINUTE_KINDS);
+    for (const event of this.#events.take(end)) this.rollouts.apply(event);
     this.rollouts.chooseBaseline(end, this.#firstSlot as number);
     this.rollouts.detect(block, start);
     this.#turnTo(this.rollouts.baseline);
-    const views = this.#views(block, start);
+    const views = yield* this.#views(block, start);
     this.#past.add(views, this.cohorts);
     const isMinuteOver = Math.floor(end / MINUTE) > Math.floor(start / MINUTE);
-    const minute = isMinuteOver ? this.#views(this.#minute, end - MINUTE) : undefined;
+    const minute = isMinuteOver ? yield* this.#views(this.#minute, end - MINUTE) : undefined;
     for (const rollout of this.rollouts.underWay.values()) {
       rollout.play(this.#play(rollout, views, end));
       if (minute !== undefined) rollout.playMinute(this.#play(rollout, minute, end));
+      yield;
     }
     if (isMinuteOver) this.#past.closeMinute(this.rollouts, end);
     const decisions = this.#referee.decide(this.rollouts, this.cohorts, end);
@@ -341,15 +341,8 @@ export class ServiceJudge {
     }
   }
 
-  #dueEvents(end: number): DeploymentEvent[] {
-    if (this.#events.length === 0) return [];
-    const due = this.#events.filter(({ atSeconds }) => atSeconds < end);
-    this.#events = this.#events.filter(({ atSeconds }) => atSeconds >= end);
-    return due.sort(inOrder);
-  }
-
-  #views(block: Block, start: number): Views {
-    return new Views(block, start, this.cohorts, this.#surroundings.config.warm_up / 1000);
+  #views(block: Block, start: number): Steps<Views> {
+    return Views.of(block, start, this.cohorts, this.#surroundings.config.warm_up / 1000);
   }
 
   #play({ identity }: Rollout, views: Views, end: number): Play {
@@ -389,11 +382,4 @@ export class ServiceJudge {
     const { baseline, underWay } = this.rollouts;
     this.#surroundings.roles.set(this.identity.key, baseline ?? '', [...underWay.keys()]);
   }
-}
-
-/** By time; what was said in the same second in an order of its own, so that it does not matter what came first. */
-function inOrder(a: DeploymentEvent, b: DeploymentEvent): number {
-  const rank = ({ status }: DeploymentEvent) => (status === 'started' ? 0 : 1);
-  const text = (event: DeploymentEvent) => JSON.stringify([event.version, event.previousVersion, event.weight]);
-  return a.atSeconds - b.atSeconds || rank(a) - rank(b) || (text(a) < text(b) ? -1 : 1);
 }

@@ -4,6 +4,9 @@ export interface BinCounts {
   forEach(each: (count: number, bin: number) => void): void;
 }
 
+/** Bins and counts for JSON: packed as text, or flat. */
+export type SavedBins = string | readonly number[];
+
 /** A sparse histogram that grows: bins ascending, each with its count. The layout of the bins is the caller's. */
 export class SparseBins implements BinCounts {
   #bins: number[] = [];
@@ -96,6 +99,36 @@ export class SparseBins implements BinCounts {
     return flat;
   }
 
+  /**
+   * A form for JSON a third as long as `flat`: how far each bin is from the one before it, and its count, in digits of
+   * five bits, the lowest first; 32 is added to a digit that others follow. It is `flat` where there is something else
+   * than small whole numbers.
+   */
+  packed(): SavedBins {
+    let length = 0;
+    let before = 0;
+    for (let i = 0; i < this.#bins.length; i++) {
+      const bin = this.#bins[i] as number;
+      const count = this.#counts[i] as number;
+      const isFitting = isSmall(bin - before) && isSmall(count) && length + 2 * MOST_DIGITS <= scratch.length;
+      if (!isFitting) return this.flat();
+      length = pack(count, pack(bin - before, length));
+      before = bin;
+    }
+    return scratch.toString('latin1', 0, length);
+  }
+
+  /** Adds what `packed` gave. */
+  addSaved(saved: SavedBins): void {
+    if (typeof saved !== 'string') {
+      this.addFlat(saved);
+      return;
+    }
+    const numbers = unpack(saved);
+    for (let i = 2; i < numbers.length; i += 2) numbers[i] = (numbers[i] as number) + (numbers[i - 2] as number);
+    this.addFlat(numbers);
+  }
+
   addFlat(flat: readonly number[]): void {
     this.addAll(
       flat.filter((_, i) => i % 2 === 0),
@@ -120,4 +153,42 @@ export class SparseBins implements BinCounts {
 function isAscending(bins: readonly number[]): boolean {
   for (let i = 1; i < bins.length; i++) if ((bins[i] as number) <= (bins[i - 1] as number)) return false;
   return true;
+}
+
+/** The digits of packed numbers: those of base 64, which JSON leaves as they are. */
+const DIGITS = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/', 'latin1');
+const VALUES = new Uint8Array(128);
+DIGITS.forEach((digit, value) => (VALUES[digit] = value));
+/** So many digits of five bits a small number has at most. */
+const MOST_DIGITS = 6;
+/** Where numbers are packed; more bins than have room here are rare. */
+const scratch = Buffer.alloc(4096);
+
+function isSmall(value: number): boolean {
+  return value >= 0 && value < 2 ** 30 && Number.isInteger(value);
+}
+
+/** Writes a small number to `scratch`; returns where the next one goes. */
+function pack(value: number, at: number): number {
+  let left = value;
+  let end = at;
+  for (; left >= 32; left >>>= 5) scratch[end++] = DIGITS[32 | (left & 31)] as number;
+  scratch[end++] = DIGITS[left] as number;
+  return end;
+}
+
+function unpack(text: string): number[] {
+  const numbers: number[] = [];
+  let value = 0;
+  let shift = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = VALUES[text.charCodeAt(i)] as number;
+    value |= (digit & 31) << shift;
+    shift += 5;
+    if (digit >= 32) continue;
+    numbers.push(value);
+    value = 0;
+    shift = 0;
+  }
+  return numbers;
 }

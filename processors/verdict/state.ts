@@ -2,13 +2,15 @@ import type { Context } from '../../pipeline/component.ts';
 import { asPipelineError } from '../../pipeline/errors.ts';
 import type { BoardState } from './board.ts';
 import type { DecisionLog, DecisionLogState } from './decision-log.ts';
+import { InParts, type PartOf } from './in-parts.ts';
 import { type JudgeState, ServiceJudge, type Surroundings } from './service-judge.ts';
-import type { Turns } from './turns.ts';
+import { atOnce, type InTurn, type Steps, type Turns } from './turns.ts';
 
-/** The form of what is saved; one of another number is not read. */
-const FORM = 2;
-/** Services written at once, at most. */
-const PART = 50;
+/** The form of what is saved, and the oldest one that is read. Form 2 had all bins flat. */
+const FORM = 3;
+const OLDEST_FORM = 2;
+/** Characters of state that are put at once, more or less: a put waits for the disk, and is never interrupted. */
+const PUT_CHARACTERS = 1 << 19;
 const SERVICE = 'service/';
 const DECISIONS = 'decisions';
 const OVERRIDES = 'overrides';
@@ -30,6 +32,8 @@ export class StateKeeper {
   /** Services that have changed since they were saved. */
   readonly #touched = new Set<string>();
   #savedAtMs = 0;
+  /** The changes of the decisions when they were saved. */
+  #savedChanges = -1;
 
   constructor(
     context: Context,
@@ -63,56 +67,59 @@ export class StateKeeper {
     this.#restore(OVERRIDES, (state: string) => this.#surroundings.overrides.restore(state));
   }
 
-  /** Saves what has changed, if it is time: part by part, so that others have a turn in between. */
-  async saveIfDue(nowMs: number, turns: Turns): Promise<void> {
+  /** Saves what has changed, if it is time. */
+  async saveIfDue(nowMs: number, turns: Turns, inTurn: InTurn): Promise<void> {
     if (nowMs - this.#savedAtMs < this.#surroundings.config.state.save_interval) return;
     this.#savedAtMs = nowMs;
     // What does not outlive the process is only written at the end, for who comes next.
-    if (!this.#context.storage.survives) return;
-    let part: string[] = [];
-    for (const key of [...this.#touched].sort()) {
-      part.push(key);
-      if (part.length < PART && !turns.isOver) continue;
-      this.#save(part);
-      part = [];
-      if (turns.isOver) await turns.pass();
-    }
-    this.#save(part, this.#shared());
+    if (this.#context.storage.survives) await this.saveChanged(turns, inTurn);
   }
 
-  /** All at once. */
-  saveAll(): void {
-    this.#save([...this.#touched], this.#shared());
+  /**
+   * Saves what has changed. Others have a turn while a state is written, but whoever would change it waits: each is of
+   * one moment.
+   */
+  async saveChanged(turns: Turns, inTurn: InTurn): Promise<void> {
+    let entries = new Map<string, string | null>();
+    let characters = 0;
+    const put = () => {
+      if (!this.#put(entries)) for (const key of entries.keys()) this.touch(key.slice(SERVICE.length));
+      entries = new Map();
+      characters = 0;
+    };
+    for (const key of [...this.#touched].sort()) {
+      // What changes it from here on is for the next time.
+      this.#touched.delete(key);
+      const text = await inTurn(() => turns.through(this.#textOf(key)));
+      if (text !== undefined) entries.set(SERVICE + key, text);
+      characters += text?.length ?? 0;
+      if (characters >= PUT_CHARACTERS) put();
+    }
+    put();
+    await inTurn(() => this.#saveShared(turns));
   }
 
   /** At once, since a person was told that it is so. Throws where it cannot be saved. */
   saveOverrides(): void {
-    this.#context.storage.put(new Map([[OVERRIDES, this.#written(this.#surroundings.overrides.save())]]));
+    this.#context.storage.put(new Map([[OVERRIDES, atOnce(this.#written(this.#surroundings.overrides.save()))]]));
   }
 
   /** What is not one service's. */
-  #shared(): (readonly [string, string])[] {
-    return [
-      [BOARD, this.#written(this.#surroundings.board.save())],
-      [DECISIONS, this.#written(this.#decisions.save())],
-    ];
-  }
-
-  #save(keys: readonly string[], more: Iterable<readonly [string, string]> = []): void {
-    const entries = new Map<string, string | null>(more);
-    for (const key of keys) {
-      const text = this.#textOf(key);
-      if (text !== undefined) entries.set(SERVICE + key, text);
+  async #saveShared(turns: Turns): Promise<void> {
+    const { changes } = this.#decisions;
+    const entries = new Map([[BOARD, await turns.through(this.#written(this.#surroundings.board.parts()))]]);
+    if (changes !== this.#savedChanges) {
+      entries.set(DECISIONS, await turns.through(this.#written(this.#decisions.parts())));
     }
-    if (this.#put(entries)) for (const key of keys) this.#touched.delete(key);
+    if (this.#put(entries)) this.#savedChanges = changes;
   }
 
   /** Null for a service that is gone; undefined where its state cannot be written, which must not keep back the others. */
-  #textOf(key: string): string | null | undefined {
+  *#textOf(key: string): Steps<string | null | undefined> {
     const service = this.#services.get(key);
     if (service === undefined) return null;
     try {
-      return this.#written(service.save());
+      return yield* this.#written(service.parts());
     } catch (thrown) {
       this.#context.logger.error({ key }, `the state of a service was not saved: ${String(thrown)}`);
       return undefined;
@@ -130,9 +137,8 @@ export class StateKeeper {
     }
   }
 
-  #written(state: unknown): string {
-    const saved: Saved<unknown> = { form: FORM, digest: this.#surroundings.digest, state };
-    return JSON.stringify(saved);
+  #written<T>(state: PartOf<T>): Steps<string> {
+    return InParts.record<Saved<T>>({ form: FORM, digest: this.#surroundings.digest, state }).text();
   }
 
   #restore(key: string, restore: (state: never, isSameConfig: boolean) => void): void {
@@ -141,7 +147,9 @@ export class StateKeeper {
     if (text === undefined) return;
     try {
       const { form, digest, state } = JSON.parse(text) as Saved<never>;
-      if (form !== FORM) throw new Error(`its form is ${form}, this version reads ${FORM}`);
+      if (!(form >= OLDEST_FORM && form <= FORM)) {
+        throw new Error(`its form is ${form}, this version reads ${OLDEST_FORM} to ${FORM}`);
+      }
       restore(state, digest === this.#surroundings.digest);
     } catch (thrown) {
       logger.error({ key }, `saved state cannot be read and is left out: ${String(thrown)}`);

@@ -17,7 +17,7 @@ import type { Outcome } from './recovery.ts';
 import { ServiceJudge, type Surroundings } from './service-judge.ts';
 import { StateKeeper } from './state.ts';
 import { statusOf } from './status.ts';
-import { Turns } from './turns.ts';
+import { type InTurn, type Steps, Turns } from './turns.ts';
 
 /** Unknown names of indicators that are warned of. */
 const MAX_UNKNOWN = 100;
@@ -45,6 +45,8 @@ export class VerdictProcessor implements Component, Consumer {
   #ticking: Promise<void> = Promise.resolve();
   /** Settles when what was begun last, a merge or a look at the clock, is done. */
   #last: Promise<unknown> = Promise.resolve();
+  /** One for all that is done here: what follows on one another is one turn to everybody else. */
+  readonly #turns = new Turns();
 
   constructor(config: VerdictConfig, next: Outlets, context: Context) {
     this.#config = config;
@@ -78,7 +80,7 @@ export class VerdictProcessor implements Component, Consumer {
     this.#stopTicking = () => {};
     await this.#ticking;
     await this.#last;
-    this.#state.saveAll();
+    await this.#state.saveChanged(this.#turns, this.#inTurn);
   }
 
   async consume(batch: Batch): Promise<void> {
@@ -92,14 +94,13 @@ export class VerdictProcessor implements Component, Consumer {
    * One after the other, as they came: both give others a turn, and what a block has in it when it is judged must not
    * depend on how fast the machine is.
    */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  readonly #inTurn: InTurn = (work) => {
     const done = this.#last.then(work);
     this.#last = done.catch(() => {});
     return done;
-  }
+  };
 
   async #merge({ deltas }: HealthBatch, nowMs: number): Promise<void> {
-    const turns = new Turns();
     let untilLook = LOOK_EVERY;
     for (const { slot, series, events } of deltas) {
       for (const event of events) this.#service(event)?.announce(event);
@@ -114,7 +115,7 @@ export class VerdictProcessor implements Component, Consumer {
         last?.judge.merge(one, slot, nowMs);
         if (--untilLook > 0) continue;
         untilLook = LOOK_EVERY;
-        if (turns.isOver) await turns.pass();
+        if (this.#turns.isOver) await this.#turns.pass();
       }
     }
   }
@@ -149,24 +150,23 @@ export class VerdictProcessor implements Component, Consumer {
 
   async #tick(): Promise<void> {
     const nowMs = this.#context.clock.now();
-    const turns = new Turns();
-    await this.#emit(await this.#inTurn(() => this.#decide(nowMs, turns)));
-    await this.#state.saveIfDue(nowMs, turns);
+    await this.#emit(await this.#inTurn(() => this.#decide(nowMs)));
+    await this.#state.saveIfDue(nowMs, this.#turns, this.#inTurn);
     this.#report();
   }
 
-  async #decide(nowMs: number, turns: Turns): Promise<DecisionEvent[]> {
+  async #decide(nowMs: number): Promise<DecisionEvent[]> {
     // In the order of keys: what services learn of one another must not depend on who was heard of first.
     const services = [...this.#services.values()].sort((a, b) => compare(a.identity.key, b.identity.key));
-    for (const service of services) service.reach(nowMs);
-    const decisions = await this.#judge(services, turns);
+    await this.#turns.through(reachAll(services, nowMs));
+    const decisions = await this.#judge(services);
     for (const service of services) if (service.isForgotten(nowMs)) this.#forget(service);
     // Each service's own decisions stay in their order.
     return decisions.sort((a, b) => compare(a.time, b.time) || compare(a.subject, b.subject));
   }
 
   /** All services side by side: what they know of one another is then of one time, live as well as in a backlog. */
-  async #judge(services: readonly ServiceJudge[], turns: Turns): Promise<DecisionEvent[]> {
+  async #judge(services: readonly ServiceJudge[]): Promise<DecisionEvent[]> {
     const decisions: DecisionEvent[] = [];
     const waiting = new Set<ServiceJudge>();
     const mayGoOn = (service: ServiceJudge) => service.isDue && !waiting.has(service);
@@ -181,9 +181,8 @@ export class VerdictProcessor implements Component, Consumer {
           waiting.add(service);
           continue;
         }
-        decisions.push(...service.judgeNext());
+        decisions.push(...(await this.#turns.through(service.judgeNext())));
         this.#state.touch(service.identity.key);
-        if (turns.isOver) await turns.pass();
       }
     }
     return decisions;
@@ -270,6 +269,13 @@ export class VerdictProcessor implements Component, Consumer {
       );
     };
     registerRoutes(routes, view, this.#overrides, { now: () => clock.now(), changed });
+  }
+}
+
+function* reachAll(services: readonly ServiceJudge[], nowMs: number): Steps<void> {
+  for (const service of services) {
+    service.reach(nowMs);
+    yield;
   }
 }
 

@@ -5,6 +5,7 @@ import { MemoryStorage } from '../../../pipeline/storage.ts';
 import { DecisionLog } from '../../../processors/verdict/decision-log.ts';
 import type { Surroundings } from '../../../processors/verdict/service-judge.ts';
 import { StateKeeper } from '../../../processors/verdict/state.ts';
+import { Turns } from '../../../processors/verdict/turns.ts';
 import { VerdictProcessor } from '../../../processors/verdict/verdict.ts';
 import type { DeltaSeries } from '../../../proto/windback/health.ts';
 import { Sink, testContext } from '../../support/context.ts';
@@ -207,11 +208,11 @@ describe('on a slow machine', () => {
   });
 });
 
-it('saves all other services where the state of one cannot be written', () => {
+it('saves all other services where the state of one cannot be written', async () => {
   const storage = new MemoryStorage();
   const good = new Bench();
   good.second(pods(new Random(1), '1', { pods: 1, rate: 5 }));
-  const bad = Object.assign(Object.create(good.judge), { save: () => JSON.parse('{') });
+  const bad = Object.assign(Object.create(good.judge), { parts: () => JSON.parse('{') });
   const services = new Map([
     ['a', bad],
     ['b', good.judge],
@@ -219,7 +220,7 @@ it('saves all other services where the state of one cannot be written', () => {
   const surroundings = { digest: 'x', board: good.board, overrides: good.overrides, config: config() } as Surroundings;
   const keeper = new StateKeeper(testContext('verdict', { storage }), surroundings, services, new DecisionLog());
   for (const key of services.keys()) keeper.touch(key);
-  keeper.saveAll();
+  await keeper.saveChanged(new Turns(), (work) => work());
   expect([...storage.keys()].sort()).toEqual(['board', 'decisions', 'service/b']);
 });
 
