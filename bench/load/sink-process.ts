@@ -1,0 +1,15 @@
+/** The sink as a process: answers `start` with its ports, and `received` with what it has counted and used. */
+import { answerAll } from './asked.ts';
+import { type Received, Sink } from './sink.ts';
+
+export interface SinkAnswer extends Received {
+  readonly cpuSeconds: number;
+}
+
+const sink = new Sink();
+
+answerAll((question: 'start' | 'received') => {
+  if (question === 'start') return sink.start();
+  const { user, system } = process.cpuUsage();
+  return { ...sink.received, cpuSeconds: (user + system) / 1e6 } satisfies SinkAnswer;
+});
