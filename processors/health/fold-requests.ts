@@ -1,14 +1,13 @@
 import type { TelemetryBatch } from '../../pipeline/batch.ts';
 import type { Tag } from '../../pipeline/tag.ts';
 import { METRIC_KIND, type PointColumns } from '../../proto/otlp/columns.ts';
-import { isServerError } from '../../proto/otlp/grpc-status.ts';
 import { type HistogramPoint, readHistogramPoint } from '../../proto/otlp/histogram.ts';
-import { type AttributeValue, readAttributes } from '../../proto/otlp/resource.ts';
 import { binOf } from '../../proto/windback/latency-bins.ts';
 import { type Accumulator, METRIC, type Series } from './accumulator.ts';
 import { type CumulativePoint, CumulativeTable, reasonOf } from './cumulative.ts';
 import { orMalformed } from './malformed.ts';
 import type { FoldPolicy, Tally } from './policy.ts';
+import { type RequestAttributes, RequestAttributesReader } from './request-attributes.ts';
 
 const DELTA = 1;
 const CUMULATIVE = 2;
@@ -20,8 +19,6 @@ const ATTRIBUTES = new Map<number, number>([
 const MAX_CUMULATIVE_SERIES = 20_000;
 /** A million requests a microsecond for a second: more is no count. Sums of a slot stay exact below this. */
 const REQUESTS_MAX = 2 ** 40;
-
-type Attributes = ReadonlyMap<string, AttributeValue>;
 
 /** A histogram's point in a cumulative series. */
 interface Total extends CumulativePoint {
@@ -37,6 +34,7 @@ interface RequestMetric {
 /** Folds request-duration histograms. Cumulative ones are turned into differences. */
 export class RequestFolder {
   readonly #totals = new CumulativeTable<Total>(MAX_CUMULATIVE_SERIES);
+  readonly #attributes = new RequestAttributesReader();
 
   fold(
     batch: TelemetryBatch,
@@ -49,7 +47,7 @@ export class RequestFolder {
     tally: Tally,
   ): void {
     const columns = batch.columns as PointColumns;
-    const point = orMalformed(() => readSound(batch, columns, i, tally), tally);
+    const point = orMalformed(() => readSound(batch, columns, i, this.#attributes, tally), tally);
     if (point === undefined) return;
     const { histogram, attributes } = point;
     const isCumulative = columns.temporality[i] === CUMULATIVE;
@@ -92,11 +90,17 @@ export class RequestFolder {
 
 interface SoundPoint {
   readonly histogram: HistogramPoint;
-  readonly attributes: Attributes;
+  readonly attributes: RequestAttributes;
 }
 
 /** Point i, where it makes sense; undefined where not, which is counted by reason. */
-function readSound(batch: TelemetryBatch, columns: PointColumns, i: number, tally: Tally): SoundPoint | undefined {
+function readSound(
+  batch: TelemetryBatch,
+  columns: PointColumns,
+  i: number,
+  reader: RequestAttributesReader,
+  tally: Tally,
+): SoundPoint | undefined {
   const kind = columns.kind[i] as number;
   const temporality = columns.temporality[i] as number;
   const offset = columns.offset[i] as number;
@@ -109,7 +113,7 @@ function readSound(batch: TelemetryBatch, columns: PointColumns, i: number, tall
   }
   // Only exponential histograms can count negative durations, apart from the rest: these are left out.
   if (kind === METRIC_KIND.exponentialHistogram && histogram.count > sumOf(histogram.counts)) tally.negative++;
-  return { histogram, attributes: readAttributes(batch.bytes, offset, length, ATTRIBUTES.get(kind)) };
+  return { histogram, attributes: reader.read(batch.bytes, offset, length, ATTRIBUTES.get(kind) as number) };
 }
 
 /** A histogram may leave its buckets out and give the count alone. */
@@ -136,18 +140,20 @@ function sumOf(counts: readonly number[]): number {
   return sum;
 }
 
-/** One cumulative series: attributes in whichever order. */
-function keyOf(tag: Tag, { name }: RequestMetric, attributes: Attributes): string {
-  const sorted = [...attributes].sort(([a], [b]) => (a < b ? -1 : 1));
-  return `${tag.serviceKey}|${tag.version}|${tag.instance}|${name}|${JSON.stringify(sorted)}`;
+/** One cumulative series. */
+function keyOf(tag: Tag, { name }: RequestMetric, { key }: RequestAttributes): string {
+  return `${tag.serviceKey}|${tag.version}|${tag.instance}|${name}|${key}`;
 }
 
-function seriesOf(into: Accumulator, tag: Tag, slot: number, attributes: Attributes, tally: Tally): Series | undefined {
+function seriesOf(
+  into: Accumulator,
+  tag: Tag,
+  slot: number,
+  { operation: name, methodLength }: RequestAttributes,
+  tally: Tally,
+): Series | undefined {
   const resource = into.resource(tag);
-  const method = Buffer.from(first(attributes, 'http.request.method', 'http.method'));
-  const route = Buffer.from(first(attributes, 'http.route', 'rpc.method') || 'requests');
-  const name = Buffer.concat([method, route]);
-  const operation = resource.operations.intern(name, 0, method.length, method.length, route.length);
+  const operation = resource.operations.intern(name, 0, methodLength, methodLength, name.length - methodLength);
   const series = resource.series(slot, operation, METRIC);
   if (series === undefined) tally.overLimit++;
   else tally.folded++;
@@ -200,19 +206,7 @@ function boundNs(bounds: readonly number[], bucket: number, unitNs: number): num
   return (Number.isFinite(bound) ? bound : (bounds[bucket - 1] ?? 0)) * unitNs;
 }
 
-function first(attributes: Attributes, ...keys: string[]): string {
-  for (const key of keys) {
-    const value = attributes.get(key);
-    if (typeof value === 'string' && value !== '') return value;
-  }
-  return '';
-}
-
-/** By the status that the conventions put on these metrics; where there is none, by `error.type`. */
-function isBad(attributes: Attributes, policy: FoldPolicy): boolean {
-  const http = Number(attributes.get('http.response.status_code') ?? attributes.get('http.status_code') ?? Number.NaN);
-  if (http >= 100) return http >= (policy.countHttp4xx ? 400 : 500);
-  const rpc = Number(attributes.get('rpc.grpc.status_code') ?? Number.NaN);
-  if (rpc >= 0) return isServerError(rpc);
-  return first(attributes, 'error.type') !== '';
+function isBad({ httpStatus, isBad: isOtherwiseBad }: RequestAttributes, policy: FoldPolicy): boolean {
+  if (Number.isNaN(httpStatus)) return isOtherwiseBad;
+  return httpStatus >= (policy.countHttp4xx ? 400 : 500);
 }

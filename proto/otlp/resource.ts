@@ -34,6 +34,33 @@ export function readAttributes(
   return attributes;
 }
 
+/**
+ * The KeyValues in field `attributesField` of a message as they stand there, in a text that is equal where their bytes
+ * are. Throws `WireError`.
+ */
+export function attributesText(bytes: Uint8Array, offset: number, length: number, attributesField: number): string {
+  const reader = new Reader(bytes, offset, offset + length);
+  const wanted = field(attributesField);
+  let found = '';
+  let run = -1;
+  while (reader.pos < reader.end) {
+    const at = reader.pos;
+    const tag = reader.tag();
+    reader.skip(tag & 7);
+    if (tag === wanted) {
+      if (run < 0) run = at;
+    } else if (run >= 0) {
+      found += latin1(bytes, run, at);
+      run = -1;
+    }
+  }
+  return run < 0 ? found : found + latin1(bytes, run, reader.end);
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
+}
+
 /** The text in a range of bytes. */
 export function text(bytes: Uint8Array, offset: number, length: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + offset, length).toString('utf8');

@@ -1,4 +1,5 @@
-import { field, Reader, WireError } from '../wire/reader.ts';
+import { isAt } from '../wire/ascii.ts';
+import { BYTES, field, Reader, WireError } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 import { type Columns, METRIC_KIND, type TelemetrySignal } from './columns.ts';
 import { writeStringAttribute } from './resource.ts';
@@ -14,13 +15,22 @@ export type Replacement =
       readonly itemAttributes: readonly { readonly key: string; readonly value: string }[];
     };
 
+/** Room for so many bytes; what is in it does not matter. */
+export type Allocate = (bytes: number) => Uint8Array;
+
 /**
  * The request with each resource group changed as told (`replacements[i]` belongs to resource i). Everything else is
- * copied as blocks, so fields that this program does not know pass unharmed and in place.
+ * copied as blocks, so fields that this program does not know pass unharmed and in place. It is written into what
+ * `allocate` gives, unless that turns out to be too small.
  */
-export function splice(bytes: Uint8Array, columns: Columns, replacements: readonly Replacement[]): Uint8Array {
+export function splice(
+  bytes: Uint8Array,
+  columns: Columns,
+  replacements: readonly Replacement[],
+  allocate: Allocate = Buffer.allocUnsafe,
+): Uint8Array {
   const { groupOffset, groupLength, count } = columns.resources;
-  const writer = new Writer(bytes.length + sizeOf(columns, replacements));
+  const writer = new Writer(allocate(bytes.length + sizeOf(columns, replacements)));
   let copied = 0;
   for (let i = 0; i < count; i++) {
     const start = groupOffset[i] as number;
@@ -41,11 +51,17 @@ export function splice(bytes: Uint8Array, columns: Columns, replacements: readon
 /** Room for what is added, so that the writer rarely grows. */
 function sizeOf(columns: Columns, replacements: readonly Replacement[]): number {
   let size = 64;
+  let perItem = 0;
   for (const replacement of replacements) {
     if ('resource' in replacement) size += replacement.resource.length + 16;
-    else size += columns.count * 16;
+    else perItem = Math.max(perItem, addedBytes(replacement.itemAttributes));
   }
-  return size;
+  return size + columns.count * perItem;
+}
+
+/** What attributes take on one item, in any field, and what the lengths around it may grow by. */
+function addedBytes(attributes: readonly { readonly key: string; readonly value: string }[]): number {
+  return attributes.reduce((sum, { key, value }) => sum + 3 * (key.length + value.length) + 16, 8);
 }
 
 /** Copies the top-level fields of `bytes[start, end)` but for the header of the group that follows. */
@@ -103,6 +119,14 @@ const POINT_ATTRIBUTES = new Map<number, number>([
   [METRIC_KIND.summary, 7],
 ]);
 
+/** Where the walk is: what the fields that lead on to the items are in. */
+const GROUP = 0;
+const SCOPE = 1;
+const METRIC = 2;
+const DATA = 3;
+/** A field that leads nowhere. */
+const NONE = -1;
+
 /** Writes attributes on every item of a group. Lengths on the way up are written when their bodies are done. */
 class ItemSplicer {
   readonly #writer: Writer;
@@ -110,6 +134,9 @@ class ItemSplicer {
   readonly #signal: TelemetrySignal;
   readonly #attributes: readonly { readonly key: string; readonly value: string }[];
   readonly #keys: readonly Uint8Array[];
+  /** All of the attributes as fields of a number, by that number. */
+  readonly #encoded = new Map<number, Uint8Array>();
+  readonly #reader: Reader;
 
   constructor(
     writer: Writer,
@@ -122,69 +149,103 @@ class ItemSplicer {
     this.#signal = signal;
     this.#attributes = attributes;
     this.#keys = attributes.map(({ key }) => Buffer.from(key, 'utf8'));
+    this.#reader = new Reader(bytes);
   }
 
   group(start: number, end: number): void {
-    this.#rewrite(start, end, (number) => (number === 2 ? this.#scope : undefined));
+    this.#rewrite(start, end, GROUP, 0);
   }
 
-  readonly #scope = (start: number, end: number): void => {
-    this.#rewrite(start, end, (number) => (number === 2 ? this.#item : undefined));
-  };
-
-  readonly #item = (start: number, end: number): void => {
-    if (this.#signal !== 'metrics') return this.#leaf(start, end, ITEM_ATTRIBUTES[this.#signal]);
-    this.#rewrite(start, end, (kind) => {
-      const attributes = POINT_ATTRIBUTES.get(kind);
-      if (attributes === undefined) return undefined;
-      const point = (from: number, to: number) => this.#leaf(from, to, attributes);
-      return (from, to) => this.#rewrite(from, to, (number) => (number === 1 ? point : undefined));
-    });
-  };
-
-  /** Copies a message, handing the length-delimited fields that `into` names to their own rewriter. */
-  #rewrite(
-    start: number,
-    end: number,
-    into: (field: number) => ((start: number, end: number) => void) | undefined,
-  ): void {
-    const reader = new Reader(this.#bytes, start, end);
-    while (reader.pos < end) {
-      const at = reader.pos;
-      const tag = reader.tag();
-      const rewrite = (tag & 7) === 2 ? into(tag >>> 3) : undefined;
-      if (rewrite === undefined) {
-        reader.skip(tag & 7);
-        this.#writer.raw(this.#bytes, at, reader.pos);
-        continue;
-      }
-      const length = reader.length();
-      const mark = this.#writer.open(tag >>> 3, length + 48);
-      rewrite(reader.pos, reader.pos + length);
-      this.#writer.close(mark);
-      reader.pos += length;
-    }
-  }
-
-  /** Copies an item without the attributes of our keys, then adds ours. */
-  #leaf(start: number, end: number, attributesField: number): void {
-    const reader = new Reader(this.#bytes, start, end);
+  /**
+   * Copies a message, stepping into the fields that lead to items. `attributesField` is the number that attributes have
+   * in the items of a metric's data.
+   */
+  #rewrite(start: number, end: number, level: number, attributesField: number): void {
+    const reader = this.#reader;
+    const writer = this.#writer;
+    reader.pos = start;
+    reader.end = end;
     let copied = start;
     while (reader.pos < end) {
       const at = reader.pos;
       const tag = reader.tag();
-      reader.skip(tag & 7);
-      if (tag === field(attributesField) && this.#isOurs(at, reader.pos)) {
-        this.#writer.raw(this.#bytes, copied, at);
-        copied = reader.pos;
+      const field = (tag & 7) === BYTES ? this.#leadsTo(level, tag >>> 3, attributesField) : NONE;
+      if (field === NONE) {
+        reader.skip(tag & 7);
+        continue;
       }
+      const length = reader.length();
+      const from = reader.pos;
+      writer.raw(this.#bytes, copied, at);
+      const isItem = level === DATA || (level === SCOPE && this.#signal !== 'metrics');
+      const mark = writer.open(tag >>> 3, length + (isItem ? this.#fields(field).length : 0));
+      if (isItem) this.#item(from, from + length, field);
+      else this.#rewrite(from, from + length, level + 1, field);
+      writer.close(mark);
+      reader.pos = from + length;
+      reader.end = end;
+      copied = reader.pos;
     }
-    this.#writer.raw(this.#bytes, copied, end);
-    for (const { key, value } of this.#attributes) writeStringAttribute(this.#writer, attributesField, key, value);
+    writer.raw(this.#bytes, copied, end);
   }
 
-  /** Whether the attribute field at `start` has one of our keys. The scan has not looked into it: it may be broken. */
+  /** `NONE`, or the number that attributes have in the items that this field leads to, 0 where that is not known yet. */
+  #leadsTo(level: number, number: number, attributesField: number): number {
+    if (level === METRIC) return POINT_ATTRIBUTES.get(number) ?? NONE;
+    if (level === DATA) return number === 1 ? attributesField : NONE;
+    if (number !== 2) return NONE;
+    return level === SCOPE && this.#signal !== 'metrics' ? ITEM_ATTRIBUTES[this.#signal] : 0;
+  }
+
+  #fields(attributesField: number): Uint8Array {
+    let encoded = this.#encoded.get(attributesField);
+    if (encoded === undefined) {
+      const writer = new Writer();
+      for (const { key, value } of this.#attributes) writeStringAttribute(writer, attributesField, key, value);
+      encoded = writer.finish();
+      this.#encoded.set(attributesField, encoded);
+    }
+    return encoded;
+  }
+
+  /** Copies an item without the attributes of our keys, then adds ours. */
+  #item(start: number, end: number, attributesField: number): void {
+    const reader = this.#reader;
+    const wanted = field(attributesField);
+    reader.pos = start;
+    reader.end = end;
+    let copied = start;
+    while (reader.pos < end) {
+      const at = reader.pos;
+      const tag = reader.tag();
+      if (tag !== wanted) {
+        reader.skip(tag & 7);
+        continue;
+      }
+      const length = reader.length();
+      const from = reader.pos;
+      if (this.#isOurs(from, from + length)) {
+        this.#writer.raw(this.#bytes, copied, at);
+        copied = from + length;
+      }
+      reader.pos = from + length;
+    }
+    this.#writer.raw(this.#bytes, copied, end);
+    this.#writer.raw(this.#fields(attributesField));
+  }
+
+  /** Whether the KeyValue has one of our keys. The scan has not looked into it: it may be broken. */
   #isOurs(start: number, end: number): boolean {
+    const bytes = this.#bytes;
+    // As every sender writes it: the key in front, shorter than 128 bytes, and nothing like a key behind the value.
+    if (bytes[start] === field(1) && start + 1 < end && !isOddKeyValue(bytes, start, end)) {
+      const length = bytes[start + 1] as number;
+      return this.#keys.some((ours) => ours.length === length && isAt(bytes, start + 2, ours));
+    }
+    return this.#isOursByWalk(start, end);
+  }
+
+  #isOursByWalk(start: number, end: number): boolean {
     try {
       const key = keyOf(new Reader(this.#bytes, start, end));
       return this.#keys.some((ours) => Buffer.compare(ours, key) === 0);
@@ -195,10 +256,18 @@ class ItemSplicer {
   }
 }
 
-/** The key of a KeyValue field, in the bytes that the reader is on; empty where it has none. */
+/** Whether a KeyValue that begins with its key is anything but that key and one value of less than 128 bytes. */
+function isOddKeyValue(bytes: Uint8Array, start: number, end: number): boolean {
+  const length = bytes[start + 1] as number;
+  const value = start + 2 + length;
+  if (length >= 0x80 || value > end) return true;
+  if (value === end) return false;
+  const valueLength = bytes[value + 1] as number;
+  return bytes[value] !== field(2) || valueLength >= 0x80 || value + 2 + valueLength !== end;
+}
+
+/** The key of a KeyValue, in the bytes that the reader is on; empty where it has none. The last one counts. */
 function keyOf(reader: Reader): Uint8Array {
-  reader.tag();
-  reader.length();
   let key: Uint8Array = new Uint8Array();
   while (reader.pos < reader.end) {
     const tag = reader.tag();

@@ -12,8 +12,9 @@ export class Writer {
   #bytes: Uint8Array;
   #pos = 0;
 
-  constructor(capacity = 256) {
-    this.#bytes = Buffer.allocUnsafe(capacity);
+  /** Begins in `room`, and leaves it where that is too small. */
+  constructor(room: number | Uint8Array = 256) {
+    this.#bytes = typeof room === 'number' ? Buffer.allocUnsafe(room) : room;
   }
 
   get length(): number {
