@@ -41,8 +41,8 @@ export class CallJoiner {
   readonly #pending: PendingCalls;
   readonly #callees = new CalleeTable();
   readonly #owners = new WeakMap<Tag, number>();
-  /** The calls of the request that has just ended, by name; kept between requests to allocate nothing. */
-  readonly #called = new Map<number, Called>();
+  /** The calls of the request that has just ended, by name. */
+  readonly #called = new CalledNames();
   #resource: ResourceSeries | undefined;
   #owner = 0;
   #nowSeconds = 0;
@@ -97,20 +97,24 @@ export class CallJoiner {
     if (id === 0 || this.#pending.size === 0) return;
     const calls = this.#pending.take(idWord(bytes, id), idWord(bytes, id + 4), this.#owner, this.#collect);
     if (calls === 0) return;
-    for (const [name, called] of this.#called) this.#fold(slot, operation, name, called, failedTrace);
-    this.#called.clear();
+    const { count, names, calls: perName, failures } = this.#called;
+    for (let i = 0; i < count; i++) {
+      const failed = failures[i] === 1;
+      this.#fold(slot, operation, names[i] as number, perName[i] as number, failed ? failedTrace : undefined);
+    }
+    this.#called.count = 0;
   }
 
-  #fold(slot: number, operation: number, name: number, called: Called, failedTrace: string | undefined): void {
+  #fold(slot: number, operation: number, name: number, calls: number, failedTrace: string | undefined): void {
     const resource = this.#resource as ResourceSeries;
     const series = resource.named(slot, operation, 'calls', name);
     if (series === undefined) {
-      this.dropped.over_limit += called.calls;
+      this.dropped.over_limit += calls;
       return;
     }
     series.all++;
-    series.addToBin(Math.min(called.calls, MOST_CALLS), 1);
-    if (!called.failed || failedTrace === undefined) return;
+    series.addToBin(Math.min(calls, MOST_CALLS), 1);
+    if (failedTrace === undefined) return;
     const origin = resource.named(slot, operation, 'origin', name);
     if (origin === undefined) {
       this.dropped.over_limit++;
@@ -169,19 +173,45 @@ export class CallJoiner {
 
   /** Two addresses of one service are one callee. */
   readonly #collect = (callee: Callee, calls: number, failed: boolean): void => {
-    const name = (this.#resource as ResourceSeries).names.intern(callee.name);
-    const called = this.#called.get(name);
-    if (called === undefined) this.#called.set(name, { calls, failed });
-    else {
-      called.calls += calls;
-      called.failed ||= failed;
-    }
+    this.#called.add((this.#resource as ResourceSeries).names.intern(callee.name), calls, failed);
   };
 }
 
-interface Called {
-  calls: number;
-  failed: boolean;
+/**
+ * How often one request called each name. Arrays that are filled again for the next request: a Map would be allocated
+ * anew each time that it is cleared, and there is nearly always one name, or two.
+ */
+class CalledNames {
+  count = 0;
+  names = new Int32Array(8);
+  calls = new Float64Array(8);
+  failures = new Uint8Array(8);
+
+  add(name: number, calls: number, failed: boolean): void {
+    let i = 0;
+    while (i < this.count && this.names[i] !== name) i++;
+    if (i === this.count) this.#open(name);
+    this.calls[i] = (this.calls[i] as number) + calls;
+    if (failed) this.failures[i] = 1;
+  }
+
+  #open(name: number): void {
+    const i = this.count++;
+    if (i === this.names.length) this.#grow();
+    this.names[i] = name;
+    this.calls[i] = 0;
+    this.failures[i] = 0;
+  }
+
+  #grow(): void {
+    const { names, calls, failures } = this;
+    this.names = new Int32Array(names.length * 2);
+    this.calls = new Float64Array(names.length * 2);
+    this.failures = new Uint8Array(names.length * 2);
+    this.names.set(names);
+    this.calls.set(calls);
+    this.failures.set(failures);
+  }
 }
 
 /** A call that did not get what it wanted, by its own status or that of HTTP or gRPC: for the client 4xx is one, too. */
