@@ -3,6 +3,8 @@ import { scan } from '../proto/otlp/scan.ts';
 import { type Replacement, splice } from '../proto/otlp/splice.ts';
 import type { DeploymentEvent, HealthDelta } from '../proto/windback/health.ts';
 import type { DecisionEvent } from '../proto/windback/decision.ts';
+import { bodies } from './buffer-pool.ts';
+import type { Lease } from './lease.ts';
 import type { Tag } from './tag.ts';
 
 /** What a pipeline carries. */
@@ -44,16 +46,38 @@ export class TelemetryBatch {
   #deployments: ReadonlyMap<number, DeploymentEvent> = NO_DEPLOYMENTS;
   #target: TagTarget = 'resource';
   #encoded: Uint8Array | undefined;
+  /** Whether the columns hold what attributes of items say. */
+  readonly hasAttributes: boolean;
+  /** Of bytes and columns; undefined where they are nobody's but this batch's. */
+  readonly #lease: Lease | undefined;
 
-  private constructor(bytes: Uint8Array, columns: Columns) {
+  private constructor(bytes: Uint8Array, columns: Columns, hasAttributes: boolean, lease: Lease | undefined) {
     this.signal = columns.signal;
     this.bytes = bytes;
     this.columns = columns;
+    this.hasAttributes = hasAttributes;
+    this.#lease = lease;
   }
 
-  /** Scans an encoded Export request. Throws `WireError` where it is malformed. */
-  static open(signal: TelemetrySignal, bytes: Uint8Array): TelemetryBatch {
-    return new TelemetryBatch(bytes, scan(signal, bytes));
+  /**
+   * Scans an encoded Export request. Throws `WireError` where it is malformed. With a `lease`, bytes and columns are
+   * good until that ends. Attributes of items are passed over where nobody `readsAttributes`: that is half the scan.
+   */
+  static open(signal: TelemetrySignal, bytes: Uint8Array, lease?: Lease, readsAttributes = true): TelemetryBatch {
+    return new TelemetryBatch(bytes, scan(signal, bytes, lease, readsAttributes), readsAttributes, lease);
+  }
+
+  /**
+   * To be called by whoever goes on reading the batch after its `consume` has resolved, before that: else bytes and
+   * columns may be overwritten from then on.
+   */
+  keep(): void {
+    this.#lease?.hold();
+  }
+
+  /** Ends what `keep` began. Not to be called where somebody may still read it: then it is left to the collector. */
+  letGo(): void {
+    this.#lease?.letGo();
   }
 
   /** Spans, data points or log records. */
@@ -91,7 +115,7 @@ export class TelemetryBatch {
 
   /** The same telemetry for another pipeline that must not see this one's changes. Shares bytes and columns. */
   fork(): TelemetryBatch {
-    const fork = new TelemetryBatch(this.bytes, this.columns);
+    const fork = new TelemetryBatch(this.bytes, this.columns, this.hasAttributes, this.#lease);
     fork.#tags = this.#tags;
     fork.#deployments = this.#deployments;
     fork.#target = this.#target;
@@ -99,12 +123,21 @@ export class TelemetryBatch {
     return fork;
   }
 
+  /** Memory that comes back with the lease, as the bytes do. */
+  readonly #allocate = (bytes: number): Uint8Array => {
+    const lease = this.#lease;
+    if (lease === undefined) return Buffer.allocUnsafe(bytes);
+    const room = bodies.take(bytes);
+    lease.onEnd(() => bodies.give(room));
+    return room;
+  };
+
   #encode(): Uint8Array {
     if (this.#tags === undefined) return this.bytes;
     const replacements: Replacement[] = this.#tags.map((tag) =>
       this.#target === 'resource' ? { resource: tag.taggedResource } : { itemAttributes: tag.attributes },
     );
-    return splice(this.bytes, this.columns, replacements);
+    return splice(this.bytes, this.columns, replacements, this.#allocate);
   }
 }
 

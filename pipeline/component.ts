@@ -11,6 +11,7 @@ import type { Routes } from './routes.ts';
 import type { Storage } from './storage.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Meter } from './telemetry/meter.ts';
+import type { Siblings } from './workers/siblings.ts';
 
 export type Stability = 'stable' | 'beta' | 'alpha';
 
@@ -20,7 +21,8 @@ export type Stability = 'stable' | 'beta' | 'alpha';
  * - rejected: with a `PipelineError` (nothing else), which says whether a retry can help.
  *
  * `consume` may be called concurrently, and is never called before `start` has resolved or after `stop` was called.
- * The batch belongs to the consumer from the call on; whoever needs it unchanged forks it first (see `mutates`).
+ * The batch belongs to the consumer from the call on; whoever needs it unchanged forks it first (see `mutates`), and
+ * whoever reads it after `consume` has resolved says so first (`TelemetryBatch.keep`).
  */
 export interface Consumer {
   consume(batch: Batch): Promise<void>;
@@ -39,12 +41,35 @@ export interface Component {
   stop(deadline: AbortSignal): Promise<void>;
 }
 
+/**
+ * A receiver whose clients can be sent elsewhere: what the balance between ingest workers is kept by. Optional, and
+ * found by its methods.
+ */
+export interface Sheddable {
+  /** The open connections. */
+  load(): readonly ConnectionLoad[];
+  /**
+   * Asks the client of one connection to open another one, as an orderly end does (GOAWAY with NO_ERROR, `connection:
+   * close`): requests under way are answered, none is lost. Nothing where the connection is gone.
+   */
+  shed(id: number): void;
+}
+
+export interface ConnectionLoad {
+  /** Never used again by this receiver. */
+  readonly id: number;
+  /** What has come over it so far. */
+  readonly bytes: number;
+}
+
 /** The next consumer for each signal that a component emits and somebody listens to. */
 export interface Outlets {
   /** The consumer of `signal`; one that takes and forgets where no pipeline listens. */
   to(signal: Signal): Consumer;
   /** Whether anybody listens, for components that can spare work. */
   has(signal: Signal): boolean;
+  /** Whether anybody there reads what attributes of items say; without this method, everybody does. */
+  readsAttributes?(signal: Signal): boolean;
 }
 
 /** All of the outside world that a component may touch. Everything in it can be replaced in a test. */
@@ -62,6 +87,8 @@ export interface Context {
   readonly storage: Storage;
   /** Where it registers what it answers to the operator. Nobody asks where metrics are not served, as in a replay. */
   readonly routes: Routes;
+  /** What it shares with its like in other threads, where ingest workers run it too. */
+  readonly siblings?: Siblings;
 }
 
 interface Declared<C extends z.ZodType> {
@@ -76,6 +103,8 @@ interface Declared<C extends z.ZodType> {
 
 /** Makes receivers: sources of batches. One instance per configured id, whatever the number of pipelines. */
 export interface ReceiverFactory<C extends z.ZodType = z.ZodType> extends Declared<C> {
+  /** Whether each ingest worker runs one, all on the same addresses. Else it runs in the main thread alone. */
+  readonly isShareable?: boolean;
   readonly emits: readonly Signal[];
   create(config: z.output<C>, next: Outlets, context: Context): Component;
 }
@@ -92,6 +121,8 @@ export interface ProcessorFactory<C extends z.ZodType = z.ZodType> extends Decla
   readonly emits: readonly Signal[];
   /** Whether it changes batches: the engine forks a batch before a pipeline that does, if others see it too. */
   readonly mutates: boolean;
+  /** Whether it reads the columns that come from attributes of items. They are empty where nobody does. */
+  readonly readsAttributes?: boolean;
   /** Types of processors that must stand earlier in the same pipeline. */
   readonly after?: readonly string[];
   create(config: z.output<C>, next: Outlets, context: Context): Component & Consumer;
@@ -104,6 +135,8 @@ export interface ProcessorFactory<C extends z.ZodType = z.ZodType> extends Decla
  * `items` says how many were refused.
  */
 export interface ExporterFactory<C extends z.ZodType = z.ZodType> extends Declared<C> {
+  /** Whether a process may have only one, such as the writer of a file: then ingest workers hand it their batches. */
+  readonly isSingle?: boolean;
   readonly accepts: readonly Signal[];
   create(config: z.output<C>, context: Context): Component & Consumer;
 }

@@ -1,5 +1,14 @@
 import { promisify } from 'node:util';
-import { createZstdDecompress, gunzipSync, gzip, inflateSync, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import {
+  constants,
+  createGunzip,
+  createZstdDecompress,
+  gunzipSync,
+  gzip,
+  inflateSync,
+  zstdCompress,
+  zstdDecompressSync,
+} from 'node:zlib';
 import { PipelineError } from './errors.ts';
 
 /** How a body may be encoded. `deflate` is the zlib format (RFC 9110, 8.4.1.2). */
@@ -17,21 +26,37 @@ const USUAL_RATIO = 8;
 /** Each frame costs a decoder, so that a body of millions of empty ones would stop the thread for minutes. */
 const ZSTD_FRAMES_MAX = 64;
 
+/**
+ * What telemetry is compressed by at least, mostly, and the largest piece of output: each piece is a way to the thread
+ * pool and back.
+ */
+const LEAST_RATIO = 3;
+const COMPRESSED_CHUNK_MAX = 1024 * 1024;
+
 const gzipAsync = promisify(gzip);
 const zstdAsync = promisify(zstdCompress);
 
+/** Memory to inflate into; what the result does not lie in is given back at once. */
+export interface Rooms {
+  take(bytes: number): Buffer;
+  give(room: Buffer): void;
+}
+
 /**
  * The content of a compressed body. Works in the calling thread, which on a busy core is cheaper than the thread pool.
- * Throws `malformed` where the body is truncated, corrupt or empty, and `too_large` where it inflates to more than
- * `limitBytes`: it stops there, so that a bomb costs no more than the limit.
+ * With `rooms` the content mostly lies in memory taken from there, which is then the caller's to give back: it is
+ * where its `buffer` is a room's. Throws `malformed` where the body is truncated, corrupt or empty, and `too_large` where it inflates to
+ * more than `limitBytes`: it stops there, so that a bomb costs no more than the limit.
  */
-export function inflate(encoding: Encoding, body: Uint8Array, limitBytes: number): Uint8Array {
+export function inflate(encoding: Encoding, body: Uint8Array, limitBytes: number, rooms?: Rooms): Uint8Array {
   try {
     switch (encoding) {
       case 'identity':
         return body;
       case 'gzip':
-        return trim(gunzipSync(body, options(gzipGuess(body), limitBytes)));
+        return rooms === undefined
+          ? trim(gunzipSync(body, options(gzipGuess(body), limitBytes)))
+          : gunzipInto(rooms, body, limitBytes);
       case 'deflate':
         return trim(inflateSync(body, options(body.length * USUAL_RATIO, limitBytes)));
       case 'zstd':
@@ -48,10 +73,41 @@ export function inflate(encoding: Encoding, body: Uint8Array, limitBytes: number
   }
 }
 
-/** Compresses in the thread pool. `none` gives the bytes back. */
+/** A decoder of Node, with what it has inside. */
+interface Decoder {
+  _outBuffer: Buffer;
+  _processChunk(chunk: Uint8Array, flush: number): Buffer;
+}
+
+/**
+ * Node's decoders write into memory of their own, of which V8 learns late that it is free: at 500 MB/s of content that
+ * doubles the memory of the process. What they write into is put in its place here, which they do not offer but allow;
+ * if they ever take no notice, the content lies in their own memory as before.
+ */
+function gunzipInto(rooms: Rooms, body: Uint8Array, limitBytes: number): Uint8Array {
+  const { chunkSize, maxOutputLength } = options(gzipGuess(body), limitBytes);
+  const room = rooms.take(chunkSize);
+  const decoder = createGunzip({ chunkSize: room.length, maxOutputLength });
+  const inside = decoder as unknown as Decoder;
+  inside._outBuffer = room;
+  let content: Buffer | undefined;
+  try {
+    content = inside._processChunk(body, constants.Z_FINISH);
+    return content;
+  } finally {
+    if (content?.buffer !== room.buffer) rooms.give(room);
+    decoder.close();
+  }
+}
+
+/**
+ * Compresses in the thread pool, which keeps the thread free for what comes in meanwhile. `none` gives the bytes back.
+ * gzip at its fastest level: it takes a third of the time of the usual one, for a tenth more bytes at most (bench/micro).
+ */
 export async function compress(compression: Compression, bytes: Uint8Array): Promise<Uint8Array> {
-  if (compression === 'gzip') return gzipAsync(bytes);
-  if (compression === 'zstd') return zstdAsync(bytes);
+  const chunkSize = Math.max(CHUNK_BYTES_MIN, Math.min(Math.ceil(bytes.length / LEAST_RATIO), COMPRESSED_CHUNK_MAX));
+  if (compression === 'gzip') return gzipAsync(bytes, { level: constants.Z_BEST_SPEED, chunkSize });
+  if (compression === 'zstd') return zstdAsync(bytes, { chunkSize });
   return bytes;
 }
 

@@ -7,6 +7,8 @@ export interface Branch {
   readonly consumer: Consumer;
   /** Whether anything behind it changes batches. */
   readonly mutates: boolean;
+  /** Whether anything behind it reads what attributes of items say. */
+  readonly readsAttributes?: boolean;
 }
 
 /**
@@ -22,6 +24,10 @@ export class Fanout implements Consumer {
 
   get isEmpty(): boolean {
     return this.#branches.length === 0;
+  }
+
+  get readsAttributes(): boolean {
+    return this.#branches.some(({ readsAttributes = false }) => readsAttributes);
   }
 
   async consume(batch: Batch): Promise<void> {
@@ -64,5 +70,9 @@ export class Wiring implements Outlets {
 
   has(signal: Signal): boolean {
     return this.#fanouts.get(signal)?.isEmpty === false;
+  }
+
+  readsAttributes(signal: Signal): boolean {
+    return this.#fanouts.get(signal)?.readsAttributes === true;
   }
 }

@@ -81,7 +81,10 @@ class Builder {
     const next = pipeline.processors[i + 1];
     if (next !== undefined) {
       const { part } = this.#processor(next.id, pipeline.name);
-      return [{ consumer: part, mutates: this.#mutatesFrom(pipeline, i + 1) }];
+      const factories = pipeline.processors.slice(i + 1).map(({ id }) => this.#processorFactory(id));
+      const mutates = factories.some((factory) => factory.mutates);
+      const readsAttributes = factories.some((factory) => factory.readsAttributes === true);
+      return [{ consumer: part, mutates, readsAttributes }];
     }
     return pipeline.exporters.map((ref) => ({ consumer: this.#exporter(ref.id), mutates: false }));
   }
@@ -98,10 +101,8 @@ class Builder {
     }
   }
 
-  #mutatesFrom(pipeline: PipelineConfig, from: number): boolean {
-    return pipeline.processors
-      .slice(from)
-      .some((ref) => (this.#configured(this.#loaded.processors, ref.id).factory as ProcessorFactory).mutates);
+  #processorFactory(id: string): ProcessorFactory {
+    return this.#configured<ProcessorFactory>(this.#loaded.processors, id).factory;
   }
 
   #exporter(id: string): Component & Consumer {

@@ -1,4 +1,4 @@
-import type { Batch } from './batch.ts';
+import { type Batch, isTelemetry } from './batch.ts';
 import type { Component, Consumer, Context, QueuedConfig } from './component.ts';
 import { asPipelineError, PipelineError } from './errors.ts';
 import { ExporterCounters } from './exporter-counters.ts';
@@ -137,6 +137,7 @@ export class QueuedExporter implements Component, Consumer {
     this.#size++;
     this.#items += batch.items;
     this.#counters.queued(batch);
+    if (isTelemetry(batch)) batch.keep();
     const lane = isOrdered(batch) ? this.#ordered : this.#parallel;
     lane.waiting.push(batch);
     if (lane.running < lane.workers) void this.#work(lane);
@@ -192,6 +193,8 @@ export class QueuedExporter implements Component, Consumer {
         await this.#attempt(batch);
         this.#counters.sent(batch);
         this.#leave(batch);
+        // What a failed attempt left in some socket may still be read from there.
+        if (attempt === 1 && isTelemetry(batch)) batch.letGo();
         if (attempt > 1) this.#context.logger.info({ attempts: attempt }, 'delivery goes on');
         return;
       } catch (thrown) {

@@ -67,6 +67,7 @@ export class Sink {
       const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
       const encoding = body[0] === 1 ? String(headers['grpc-encoding']) : 'identity';
       const isTaken = this.#take(signalOf(EXPORT_METHODS, path), encoding, body.subarray(GRPC_PREFIX));
+      if (stream.destroyed) return;
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': isTaken ? '0' : '3' }));
       stream.end(GRPC_ANSWER);

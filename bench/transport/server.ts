@@ -1,12 +1,14 @@
 /**
- * One gRPC server in a process of its own, which the benchmark starts: `node server.ts ours|grpc-js`. Says its port and,
- * when asked, the CPU time it used. Both servers scan each request to columns and acknowledge it.
+ * One gRPC server in a process of its own, which the benchmark starts: `node server.ts KIND`. Says its port and, when
+ * asked, the CPU time it used. All of them scan each request to columns and acknowledge it.
  */
 import { Server, ServerCredentials, type handleUnaryCall } from '@grpc/grpc-js';
 import { TelemetryBatch } from '../../pipeline/batch.ts';
 import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
 import { otlpReceiverConfig } from '../../receivers/otlp/config.ts';
 import { OtlpReceiver } from '../../receivers/otlp/otlp.ts';
+import type { Kind } from './kinds.ts';
+import { nodeHttp2Server } from './node-http2.ts';
 import { outletsTo, quietContext } from './surroundings.ts';
 
 let items = 0;
@@ -19,6 +21,12 @@ async function ours(): Promise<number> {
   const receiver = new OtlpReceiver(config, outletsTo({ consume: count }), quietContext('otlp'));
   await receiver.start();
   return Number(receiver.addresses().grpc?.split(':').at(-1));
+}
+
+function nodeHttp2(): Promise<number> {
+  return nodeHttp2Server((message) => {
+    items += TelemetryBatch.open('traces', message).items;
+  });
 }
 
 /** The best that the library allows: requests and answers stay bytes. */
@@ -51,10 +59,12 @@ function grpcJs(): Promise<number> {
   });
 }
 
+const SERVERS: Readonly<Record<Kind, () => Promise<number>>> = { ours, 'node:http2': nodeHttp2, 'grpc-js': grpcJs };
+
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
   process.send?.({ cpuSeconds: (user + system) / 1e6, items, rssBytes: process.memoryUsage.rss() });
 });
 // A benchmark that failed must not leave its server behind.
 process.on('disconnect', () => process.kill(process.pid));
-process.send?.({ port: await (process.argv[2] === 'ours' ? ours() : grpcJs()) });
+process.send?.({ port: await SERVERS[process.argv[2] as Kind]() });

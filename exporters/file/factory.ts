@@ -8,5 +8,6 @@ export const file: ExporterFactory<typeof fileConfig> = {
   summary: 'Appends JSON lines to a file: OTLP/JSON requests, and decisions as CloudEvents.',
   config: fileConfig,
   accepts: ['traces', 'metrics', 'logs', 'decisions'],
+  isSingle: true,
   create: (config) => new FileExporter(config),
 };

@@ -33,8 +33,10 @@ export function post(
     request.on('error', fail);
     request.on('response', (response) => {
       readAnswer(response).then((answer) => {
-        if (response.complete) resolve(answer);
-        else abort(new PipelineError('unreachable', `${url.href}: the answer broke off`));
+        if (!response.complete) return abort(new PipelineError('unreachable', `${url.href}: the answer broke off`));
+        resolve(answer);
+        // It was not waited for: of the body nothing may be read once this has settled.
+        if (!request.writableFinished) request.destroy();
       }, fail);
     });
     request.on('close', () => {

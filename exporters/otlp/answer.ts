@@ -1,46 +1,121 @@
-import { type ServiceError, status } from '@grpc/grpc-js';
-import { PipelineError } from '../../pipeline/errors.ts';
+import { inflate, type Encoding } from '../../pipeline/compression.ts';
+import { GRPC, PipelineError } from '../../pipeline/errors.ts';
+import { DeadlineError } from '../../pipeline/http2/client.ts';
+import type { ClientAnswer } from '../../pipeline/http2/client-stream.ts';
 import { decodeStatus } from '../../proto/google/status.ts';
+import { decodeExportResponse, type PartialSuccess } from '../../proto/otlp/export.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 
+/** A gRPC status other than OK. */
+export interface Refusal {
+  readonly code: number;
+  readonly message: string;
+  /** The delay of its RetryInfo, ms; undefined where there is none. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/** gRPC status codes by number (gRPC, Status codes and their use). */
+const NAMES = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+];
+const UNKNOWN = NAMES.indexOf('UNKNOWN');
+
 /** Codes after which the same request may succeed (OTLP specification, Failures); RESOURCE_EXHAUSTED stands apart. */
-const RETRYABLE = new Set<number>([
-  status.CANCELLED,
-  status.DEADLINE_EXCEEDED,
-  status.ABORTED,
-  status.OUT_OF_RANGE,
-  status.UNAVAILABLE,
-  status.DATA_LOSS,
-]);
+const RETRYABLE = new Set<number>(
+  ['CANCELLED', 'DEADLINE_EXCEEDED', 'ABORTED', 'OUT_OF_RANGE', 'UNAVAILABLE', 'DATA_LOSS'].map((name) =>
+    NAMES.indexOf(name),
+  ),
+);
+
+/** What an HTTP status stands for where there is no gRPC status (gRPC, HTTP to gRPC Status Code Mapping). */
+const OF_HTTP: Readonly<Record<number, number>> = {
+  400: GRPC.internal,
+  401: GRPC.unauthenticated,
+  403: GRPC.permission_denied,
+  404: GRPC.unimplemented,
+  429: GRPC.unavailable,
+  502: GRPC.unavailable,
+  503: GRPC.unavailable,
+  504: GRPC.unavailable,
+};
 
 /** Longer messages of a destination are cut. */
 const MESSAGE_CHARS_MAX = 500;
+/** What an answer may inflate to. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+const PREFIX_BYTES = 5;
 
-/**
- * What a failed call means for the batch. `isConnected` tells an UNAVAILABLE that the destination said from one that
- * gRPC made up because there is no connection.
- */
-export function errorOf(error: ServiceError, address: string, isConnected: boolean): PipelineError {
-  const detail = `${address} answered ${status[error.code] ?? error.code}: ${error.details.slice(0, MESSAGE_CHARS_MAX)}`;
-  const retryAfterMs = pauseOf(error);
-  const options = { cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-  if (error.code === status.DEADLINE_EXCEEDED) return new PipelineError('timeout', detail, options);
-  if (error.code === status.UNAVAILABLE && retryAfterMs === undefined && !isConnected) {
-    return new PipelineError('unreachable', `${address}: ${error.details.slice(0, MESSAGE_CHARS_MAX)}`, options);
+/** Why a call failed, where it did. */
+export function refusalIn({ status, headers, trailers }: ClientAnswer): Refusal | undefined {
+  const told = trailers['grpc-status'] ?? headers['grpc-status'];
+  if (told === '0') return undefined;
+  const message = decodeMessage(trailers['grpc-message'] ?? headers['grpc-message'] ?? '');
+  const retryAfterMs = pauseIn(trailers['grpc-status-details-bin'] ?? headers['grpc-status-details-bin']);
+  if (told !== undefined && /^\d+$/.test(told)) return { code: Number(told), message, retryAfterMs };
+  const why = status === 200 ? 'it answered no gRPC status' : `it answered HTTP ${status}, which is not gRPC`;
+  return { code: OF_HTTP[status] ?? UNKNOWN, message: why, retryAfterMs: undefined };
+}
+
+/** What a failed call means for the batch: a refusal, or that there was no answer. */
+export function errorOf(failure: Refusal | Error, address: string): PipelineError {
+  if (failure instanceof PipelineError) return failure;
+  if (failure instanceof Error) {
+    const detail = `${address}: ${failure.message}`;
+    if (failure instanceof DeadlineError) return new PipelineError('timeout', detail, { cause: failure });
+    return new PipelineError('unreachable', detail, { cause: failure });
   }
-  const isBusy = RETRYABLE.has(error.code) || (error.code === status.RESOURCE_EXHAUSTED && retryAfterMs !== undefined);
-  return isBusy ? new PipelineError('busy', detail, options) : new PipelineError('rejected', detail, { cause: error });
+  const { code, retryAfterMs } = failure;
+  const detail = `${address} answered ${NAMES[code] ?? code}: ${failure.message.slice(0, MESSAGE_CHARS_MAX)}`;
+  const options = retryAfterMs === undefined ? {} : { retryAfterMs };
+  if (code === GRPC.deadline_exceeded) return new PipelineError('timeout', detail, options);
+  const isBusy = RETRYABLE.has(code) || (code === GRPC.resource_exhausted && retryAfterMs !== undefined);
+  return isBusy ? new PipelineError('busy', detail, options) : new PipelineError('rejected', detail);
+}
+
+/** What an answer of success says of the items. That it cannot be read does not undo the success. */
+export function partialSuccessIn({ body, headers }: ClientAnswer): PartialSuccess {
+  if (body.length < PREFIX_BYTES) return { rejected: 0, message: '' };
+  try {
+    const encoding = (body[0] === 1 ? (headers['grpc-encoding'] ?? 'identity') : 'identity') as Encoding;
+    return decodeExportResponse(inflate(encoding, body.subarray(PREFIX_BYTES), ANSWER_BYTES_MAX));
+  } catch (error) {
+    return { rejected: 0, message: `unreadable answer: ${(error as Error).message}` };
+  }
 }
 
 /** The delay of the RetryInfo in `grpc-status-details-bin`, ms; undefined where there is none. */
-function pauseOf(error: ServiceError): number | undefined {
-  const [details] = error.metadata?.get('grpc-status-details-bin') ?? [];
-  if (!Buffer.isBuffer(details)) return undefined;
+function pauseIn(details: string | undefined): number | undefined {
+  if (details === undefined) return undefined;
   try {
-    return decodeStatus(details).retryDelayMs;
+    return decodeStatus(Buffer.from(details, 'base64')).retryDelayMs;
   } catch (thrown) {
     // What cannot be read tells nothing; the code still does.
     if (thrown instanceof WireError) return undefined;
     throw thrown;
+  }
+}
+
+/** A message as sent is percent-encoded; what is not is taken as it is (gRPC over HTTP2, Status-Message). */
+function decodeMessage(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }

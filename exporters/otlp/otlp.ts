@@ -1,60 +1,56 @@
-import {
-  type ChannelCredentials,
-  Client,
-  type ClientUnaryCall,
-  compressionAlgorithms,
-  connectivityState,
-  credentials,
-  Metadata,
-  type ServiceError,
-} from '@grpc/grpc-js';
+import { isIP } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import type { Batch, TelemetrySignal } from '../../pipeline/batch.ts';
 import { isTelemetry } from '../../pipeline/batch.ts';
 import { loadClientTls } from '../../pipeline/client-tls.ts';
 import type { Component, Consumer, Context } from '../../pipeline/component.ts';
-import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
+import { compress } from '../../pipeline/compression.ts';
+import { PipelineError } from '../../pipeline/errors.ts';
+import { Http2Client } from '../../pipeline/http2/client.ts';
+import { headerBlock } from '../../pipeline/http2/header-encoder.ts';
 import { InFlight } from '../../pipeline/in-flight.ts';
 import { checkPartialSuccess } from '../../pipeline/partial-success.ts';
-import { decodeExportResponse, EXPORT_METHODS, type PartialSuccess } from '../../proto/otlp/export.ts';
-import { errorOf } from './answer.ts';
+import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
+import { errorOf, partialSuccessIn, refusalIn } from './answer.ts';
 import type { OtlpExporterConfig } from './config.ts';
 
-/** The longest pause between two attempts to connect: gRPC's own two minutes would outlast most outages. */
-const RECONNECT_MS_MAX = 5000;
+/** In front of a gRPC message: whether it is compressed, and its length in four bytes. */
+const PREFIX_BYTES = 5;
 
 /** Sends each batch, as the bytes that it is, in one unary call. */
 export class OtlpExporter implements Component, Consumer {
   readonly #config: OtlpExporterConfig;
   readonly #context: Context;
-  readonly #metadata: Metadata;
+  readonly #headers: Readonly<Record<TelemetrySignal, Buffer>>;
   readonly #inFlight = new InFlight();
-  #client: Client | undefined;
+  #client: Http2Client | undefined;
 
   constructor(config: OtlpExporterConfig, context: Context) {
     this.#config = config;
     this.#context = context;
-    this.#metadata = metadataOf(config.headers);
+    this.#headers = {
+      traces: headersOf(config, EXPORT_METHODS.traces),
+      metrics: headersOf(config, EXPORT_METHODS.metrics),
+      logs: headersOf(config, EXPORT_METHODS.logs),
+    };
   }
 
   /** Does not wait for the destination: it is connected to when there is something to send. */
   async start(): Promise<void> {
-    const { endpoint, compression } = this.#config;
-    this.#client = new Client(endpoint.address, await this.#credentials(), {
-      'grpc.primary_user_agent': 'windback',
-      'grpc.max_send_message_length': -1,
-      'grpc.max_reconnect_backoff_ms': RECONNECT_MS_MAX,
-      'grpc.default_compression_algorithm':
-        compression === 'gzip' ? compressionAlgorithms.gzip : compressionAlgorithms.identity,
-      ...this.#serverName(),
-    });
+    const tls = await this.#tls();
+    this.#client = new Http2Client({ ...hostAndPort(this.#config.endpoint.address), tls });
   }
 
   async consume(batch: Batch): Promise<void> {
     const client = this.#client;
     if (client === undefined) throw new PipelineError('stopping', 'the exporter does not run');
     if (!isTelemetry(batch)) throw new PipelineError('internal', `the otlp exporter was given ${batch.signal}`);
-    const answer = await this.#call(client, batch.signal, batch.encoded());
-    checkPartialSuccess(readAnswer(answer), this.#context);
+    const { compression, endpoint } = this.#config;
+    const message = await compress(compression, batch.encoded());
+    const answer = await this.#call(client, batch.signal, message);
+    const refusal = refusalIn(answer);
+    if (refusal !== undefined) throw errorOf(refusal, endpoint.address);
+    checkPartialSuccess(partialSuccessIn(answer), this.#context);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
@@ -63,63 +59,56 @@ export class OtlpExporter implements Component, Consumer {
     this.#client = undefined;
   }
 
-  #call(client: Client, signal: TelemetrySignal, bytes: Uint8Array): Promise<Buffer> {
-    const { endpoint, timeout } = this.#config;
-    return new Promise((resolve, reject) => {
-      let done = (): void => {};
-      const onAnswer = (error: ServiceError | null, answer?: Buffer): void => {
-        done();
-        if (error === null) return resolve(answer ?? Buffer.alloc(0));
-        const isConnected = client.getChannel().getConnectivityState(false) === connectivityState.READY;
-        reject(errorOf(error, endpoint.address, isConnected));
-      };
-      let call: ClientUnaryCall;
-      try {
-        const options = { deadline: Date.now() + timeout };
-        const metadata = this.#metadata.clone();
-        call = client.makeUnaryRequest(EXPORT_METHODS[signal], asBuffer, same, bytes, metadata, options, onAnswer);
-      } catch (error) {
-        return reject(asPipelineError(error));
-      }
-      done = this.#inFlight.add(() => call.cancel());
-    });
+  async #call(client: Http2Client, signal: TelemetrySignal, message: Uint8Array) {
+    const { compression, endpoint, timeout } = this.#config;
+    const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
+    prefix[0] = compression === 'none' ? 0 : 1;
+    prefix.writeUInt32BE(message.length, 1);
+    const cancel = new AbortController();
+    const done = this.#inFlight.add(() => cancel.abort());
+    try {
+      return await client.request(this.#headers[signal], [prefix, message], timeout, cancel.signal);
+    } catch (error) {
+      throw errorOf(error as Error, endpoint.address);
+    } finally {
+      done();
+    }
   }
 
-  async #credentials(): Promise<ChannelCredentials> {
+  async #tls(): Promise<ConnectionOptions | undefined> {
     const { endpoint, tls } = this.#config;
-    if (endpoint.scheme === 'http' || (endpoint.scheme === undefined && tls.insecure))
-      return credentials.createInsecure();
-    const { ca, cert, key, rejectUnauthorized } = await loadClientTls(tls);
-    return credentials.createSsl(ca ?? null, key ?? null, cert ?? null, { rejectUnauthorized });
-  }
-
-  #serverName(): Record<string, string> {
-    const name = this.#config.tls.server_name_override;
-    return name === undefined ? {} : { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name };
+    if (endpoint.scheme === 'http' || (endpoint.scheme === undefined && tls.insecure)) return undefined;
+    const { host } = hostAndPort(endpoint.address);
+    // An address is checked against the certificate all the same, but is no name to ask for (RFC 6066, 3).
+    return { ...(isIP(host) === 0 && { servername: host }), ...(await loadClientTls(tls)) };
   }
 }
 
-/** It said OK; that its answer cannot be read does not undo that. */
-function readAnswer(answer: Uint8Array): PartialSuccess {
-  try {
-    return decodeExportResponse(answer);
-  } catch (error) {
-    return { rejected: 0, message: `unreadable answer: ${(error as Error).message}` };
-  }
+/** The header block of every call of a method: it never changes. */
+function headersOf({ headers, endpoint, tls, compression, timeout }: OtlpExporterConfig, path: string): Buffer {
+  const own = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+  return headerBlock({
+    ':method': 'POST',
+    ':scheme': endpoint.scheme === 'http' || (endpoint.scheme === undefined && tls.insecure) ? 'http' : 'https',
+    ':path': path,
+    ':authority': tls.server_name_override ?? endpoint.address,
+    te: 'trailers',
+    'content-type': 'application/grpc',
+    'user-agent': 'windback',
+    'grpc-timeout': grpcTimeout(timeout),
+    'grpc-accept-encoding': 'identity,gzip,zstd',
+    ...(compression !== 'none' && { 'grpc-encoding': compression }),
+    ...Object.fromEntries(own),
+  });
 }
 
-function metadataOf(headers: Readonly<Record<string, string>>): Metadata {
-  const metadata = new Metadata();
-  for (const [key, value] of Object.entries(headers)) {
-    metadata.set(key, key.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
-  }
-  return metadata;
+/** At most eight digits and a unit (gRPC over HTTP2, Timeout). */
+function grpcTimeout(ms: number): string {
+  return ms < 1e8 ? `${Math.ceil(ms)}m` : `${Math.ceil(ms / 1000)}S`;
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function same(bytes: Buffer): Buffer {
-  return bytes;
+/** `host:port`, the host perhaps an IPv6 address in brackets. */
+function hostAndPort(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) };
 }

@@ -14,7 +14,12 @@ export function groupOf(batch: TelemetryBatch): string {
 export function join(batches: readonly TelemetryBatch[]): TelemetryBatch {
   const [first] = batches as [TelemetryBatch, ...TelemetryBatch[]];
   if (batches.length === 1) return first;
-  const joined = TelemetryBatch.open(first.signal, Buffer.concat(batches.map(({ bytes }) => bytes)));
+  const joined = TelemetryBatch.open(
+    first.signal,
+    Buffer.concat(batches.map(({ bytes }) => bytes)),
+    undefined,
+    batches.every(({ hasAttributes }) => hasAttributes),
+  );
   if (first.tags === undefined) return joined;
   let behind = 0;
   const deployments = new Map<number, DeploymentEvent>();

@@ -115,7 +115,8 @@ export class DeploymentTagger implements Component, Consumer {
   /** The deployment events of a batch, by record. */
   #deployments(batch: TelemetryBatch, columns: LogColumns, tags: readonly Tag[]): Map<number, DeploymentEvent> {
     const events = new Map<number, DeploymentEvent>();
-    for (let i = columns.isDeployment.indexOf(1); i >= 0; i = columns.isDeployment.indexOf(1, i + 1)) {
+    for (let i = 0; i < columns.count; i++) {
+      if (columns.isDeployment[i] === 0) continue;
       const event = readDeploymentEvent(batch, i, tags[columns.resource[i] as number] as Tag, this.#naming);
       if (event === undefined) continue;
       events.set(i, event);

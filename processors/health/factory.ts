@@ -10,6 +10,7 @@ export const health: ProcessorFactory<typeof healthConfig> = {
   accepts: ['traces', 'metrics', 'logs'],
   emits: ['traces', 'metrics', 'logs', 'health'],
   mutates: false,
+  readsAttributes: true,
   after: ['deployment'],
   create: (config, next, context) => new HealthFolder(config, next, context),
 };

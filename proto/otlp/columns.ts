@@ -1,6 +1,7 @@
 /**
  * What one pass over an Export request leaves behind: struct-of-arrays, one entry per item, all numbers. Offsets and
- * lengths are ranges in the request's bytes; strings stay there until a person asks for them.
+ * lengths are ranges in the request's bytes; strings stay there until a person asks for them. Arrays may be longer than
+ * `count`: what lies behind is left from other requests.
  */
 export type TelemetrySignal = 'traces' | 'metrics' | 'logs';
 

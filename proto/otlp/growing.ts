@@ -10,13 +10,12 @@ type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 export const ITEMS_MAX = 1 << 20;
 export const GROUPS_MAX = 1 << 17;
 
-/** Scratch columns of more entries are given back after the request that needed them. */
-const KEPT_CAPACITY = 1 << 16;
+/** Columns of more entries are given back after the request that needed them. */
+const KEPT_CAPACITY = 1 << 14;
+/** Sets of columns that are kept for the next requests: as many requests as are usually under way. */
+const KEPT_SETS = 8;
 
-/**
- * Scratch columns that a scanner fills and then copies out at their exact size. They are kept between requests, so
- * that a scan allocates one block per column and nothing per item.
- */
+/** Columns that a scanner fills: they grow with what comes, and are filled again after that. */
 export class GrowingColumns<Layout extends Record<string, Numbers>> {
   readonly columns: Layout;
   capacity: number;
@@ -42,6 +41,11 @@ export class GrowingColumns<Layout extends Record<string, Numbers>> {
     return copy as Layout;
   }
 
+  /** Writes over all entries. */
+  poison(): void {
+    for (const name in this.columns) (this.columns[name] as Numbers).fill(0xdb);
+  }
+
   /** Gives back what an unusually large request has taken. */
   trim(): void {
     if (this.capacity > KEPT_CAPACITY) this.#resize(KEPT_CAPACITY);
@@ -59,30 +63,68 @@ export class GrowingColumns<Layout extends Record<string, Numbers>> {
   }
 }
 
+/** Where the columns of a request go when nobody reads them any more. */
+export interface ColumnsLease {
+  onEnd(giveBack: () => void): void;
+}
+
+/**
+ * The columns of one scanner. A request that is leased gets the columns themselves, with entries of earlier requests
+ * behind its own, and they come back; any other gets a copy at its exact size, so a scan allocates nothing per item.
+ */
+export class ColumnSets<Layout extends Record<string, Numbers>> {
+  /** Writes over columns that come back, so that a test sees whoever still reads them. */
+  static isPoisoning = false;
+  readonly #make: () => GrowingColumns<Layout>;
+  readonly #idle: GrowingColumns<Layout>[] = [];
+  current: GrowingColumns<Layout>;
+
+  constructor(make: () => GrowingColumns<Layout>) {
+    this.#make = make;
+    this.current = make();
+  }
+
+  /** The `count` entries that were filled in. */
+  finish(count: number, lease: ColumnsLease | undefined): Layout {
+    if (lease === undefined) return this.current.copy(count);
+    const lent = this.current;
+    this.current = this.#idle.pop() ?? this.#make();
+    lease.onEnd(() => {
+      if (ColumnSets.isPoisoning) lent.poison();
+      lent.trim();
+      if (this.#idle.length < KEPT_SETS) this.#idle.push(lent);
+    });
+    return lent.columns;
+  }
+}
+
 /** Collects the groups (ResourceSpans and so on) of one request. */
 export class ResourceCollector {
-  readonly #columns = new GrowingColumns(
-    {
-      groupOffset: new Uint32Array(16),
-      groupLength: new Uint32Array(16),
-      offset: new Uint32Array(16),
-      length: new Uint32Array(16),
-    },
-    16,
-    GROUPS_MAX,
+  readonly #sets = new ColumnSets(
+    () =>
+      new GrowingColumns(
+        {
+          groupOffset: new Uint32Array(16),
+          groupLength: new Uint32Array(16),
+          offset: new Uint32Array(16),
+          length: new Uint32Array(16),
+        },
+        16,
+        GROUPS_MAX,
+      ),
   );
   #count = 0;
 
   clear(): void {
     this.#count = 0;
-    this.#columns.trim();
+    this.#sets.current.trim();
   }
 
   /** Opens the group whose message lies at `offset`; returns its index. */
   open(offset: number, length: number): number {
     const index = this.#count++;
-    this.#columns.ensure(index, offset);
-    const { columns } = this.#columns;
+    this.#sets.current.ensure(index, offset);
+    const { columns } = this.#sets.current;
     columns.groupOffset[index] = offset;
     columns.groupLength[index] = length;
     columns.offset[index] = 0;
@@ -92,12 +134,12 @@ export class ResourceCollector {
 
   /** Notes where the Resource of group `index` lies. */
   resource(index: number, offset: number, length: number): void {
-    const { columns } = this.#columns;
+    const { columns } = this.#sets.current;
     columns.offset[index] = offset;
     columns.length[index] = length;
   }
 
-  finish(): ResourceColumns {
-    return { count: this.#count, ...this.#columns.copy(this.#count) };
+  finish(lease: ColumnsLease | undefined): ResourceColumns {
+    return { count: this.#count, ...this.#sets.finish(this.#count, lease) };
   }
 }

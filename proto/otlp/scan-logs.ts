@@ -2,7 +2,7 @@ import { ascii, isAt } from '../wire/ascii.ts';
 import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import type { LogColumns } from './columns.ts';
 import { skipId, unixSeconds, walkGroups } from './groups.ts';
-import { GrowingColumns, ResourceCollector } from './growing.ts';
+import { type ColumnsLease, ColumnSets, GrowingColumns, ResourceCollector } from './growing.ts';
 import { checkAttributes } from './resource.ts';
 
 /*
@@ -18,35 +18,42 @@ const EVENT_NAME = field(12);
 const ATTRIBUTES = 6;
 
 const DEPLOYMENT = ascii('deployment');
-const INITIAL_CAPACITY = 1024;
+/** Little: in a full queue each small request holds a set of columns. */
+const INITIAL_CAPACITY = 128;
 
 /** One pass over an ExportLogsServiceRequest. */
 export class LogScanner {
   readonly #reader = new Reader(new Uint8Array());
   readonly #resources = new ResourceCollector();
-  readonly #scratch = new GrowingColumns(
-    {
-      resource: new Uint32Array(INITIAL_CAPACITY),
-      offset: new Uint32Array(INITIAL_CAPACITY),
-      length: new Uint32Array(INITIAL_CAPACITY),
-      timeSeconds: new Float64Array(INITIAL_CAPACITY),
-      severity: new Uint8Array(INITIAL_CAPACITY),
-      isDeployment: new Uint8Array(INITIAL_CAPACITY),
-    },
-    INITIAL_CAPACITY,
+  readonly #sets = new ColumnSets(
+    () =>
+      new GrowingColumns(
+        {
+          resource: new Uint32Array(INITIAL_CAPACITY),
+          offset: new Uint32Array(INITIAL_CAPACITY),
+          length: new Uint32Array(INITIAL_CAPACITY),
+          timeSeconds: new Float64Array(INITIAL_CAPACITY),
+          severity: new Uint8Array(INITIAL_CAPACITY),
+          isDeployment: new Uint8Array(INITIAL_CAPACITY),
+        },
+        INITIAL_CAPACITY,
+      ),
   );
+  /** The columns of the request that is scanned. */
+  #scratch = this.#sets.current;
   #count = 0;
 
-  scan(bytes: Uint8Array): LogColumns {
+  scan(bytes: Uint8Array, lease?: ColumnsLease): LogColumns {
     const reader = this.#reader;
     reader.reset(bytes, 0, bytes.length);
     this.#resources.clear();
+    this.#scratch = this.#sets.current;
     this.#scratch.trim();
     this.#count = 0;
     walkGroups(reader, this.#resources, this.#record);
     reader.reset(EMPTY, 0, 0);
-    const columns = this.#scratch.copy(this.#count);
-    return { signal: 'logs', count: this.#count, resources: this.#resources.finish(), ...columns };
+    const columns = this.#sets.finish(this.#count, lease);
+    return { signal: 'logs', count: this.#count, resources: this.#resources.finish(lease), ...columns };
   }
 
   readonly #record = (resource: number): void => {

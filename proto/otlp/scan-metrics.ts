@@ -1,7 +1,7 @@
 import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { METRIC_KIND, type PointColumns } from './columns.ts';
 import { unixSeconds, walkGroups } from './groups.ts';
-import { GrowingColumns, ResourceCollector } from './growing.ts';
+import { type ColumnsLease, ColumnSets, GrowingColumns, ResourceCollector } from './growing.ts';
 
 /*
  * Metric:  1 name   2 description   3 unit   5 gauge   7 sum   9 histogram   10 exponential_histogram   11 summary
@@ -17,40 +17,47 @@ const IS_MONOTONIC = 3 * 8 + VARINT;
 const POINT_TIME = 3 * 8 + FIXED64;
 
 const KIND_OF_TAG = new Map<number, number>(Object.values(METRIC_KIND).map((kind) => [field(kind), kind]));
-const INITIAL_CAPACITY = 1024;
+/** Little: in a full queue each small request holds a set of columns. */
+const INITIAL_CAPACITY = 128;
 
 /** One pass over an ExportMetricsServiceRequest: one entry per data point. */
 export class PointScanner {
   readonly #reader = new Reader(new Uint8Array());
   readonly #resources = new ResourceCollector();
-  readonly #scratch = new GrowingColumns(
-    {
-      resource: new Uint32Array(INITIAL_CAPACITY),
-      offset: new Uint32Array(INITIAL_CAPACITY),
-      length: new Uint32Array(INITIAL_CAPACITY),
-      kind: new Uint8Array(INITIAL_CAPACITY),
-      temporality: new Uint8Array(INITIAL_CAPACITY),
-      isMonotonic: new Uint8Array(INITIAL_CAPACITY),
-      timeSeconds: new Float64Array(INITIAL_CAPACITY),
-      nameOffset: new Uint32Array(INITIAL_CAPACITY),
-      nameLength: new Uint32Array(INITIAL_CAPACITY),
-      unitOffset: new Uint32Array(INITIAL_CAPACITY),
-      unitLength: new Uint32Array(INITIAL_CAPACITY),
-    },
-    INITIAL_CAPACITY,
+  readonly #sets = new ColumnSets(
+    () =>
+      new GrowingColumns(
+        {
+          resource: new Uint32Array(INITIAL_CAPACITY),
+          offset: new Uint32Array(INITIAL_CAPACITY),
+          length: new Uint32Array(INITIAL_CAPACITY),
+          kind: new Uint8Array(INITIAL_CAPACITY),
+          temporality: new Uint8Array(INITIAL_CAPACITY),
+          isMonotonic: new Uint8Array(INITIAL_CAPACITY),
+          timeSeconds: new Float64Array(INITIAL_CAPACITY),
+          nameOffset: new Uint32Array(INITIAL_CAPACITY),
+          nameLength: new Uint32Array(INITIAL_CAPACITY),
+          unitOffset: new Uint32Array(INITIAL_CAPACITY),
+          unitLength: new Uint32Array(INITIAL_CAPACITY),
+        },
+        INITIAL_CAPACITY,
+      ),
   );
+  /** The columns of the request that is scanned. */
+  #scratch = this.#sets.current;
   #count = 0;
 
-  scan(bytes: Uint8Array): PointColumns {
+  scan(bytes: Uint8Array, lease?: ColumnsLease): PointColumns {
     const reader = this.#reader;
     reader.reset(bytes, 0, bytes.length);
     this.#resources.clear();
+    this.#scratch = this.#sets.current;
     this.#scratch.trim();
     this.#count = 0;
     walkGroups(reader, this.#resources, this.#metric);
     reader.reset(EMPTY, 0, 0);
-    const columns = this.#scratch.copy(this.#count);
-    return { signal: 'metrics', count: this.#count, resources: this.#resources.finish(), ...columns };
+    const columns = this.#sets.finish(this.#count, lease);
+    return { signal: 'metrics', count: this.#count, resources: this.#resources.finish(lease), ...columns };
   }
 
   readonly #metric = (resource: number): void => {

@@ -1,8 +1,8 @@
 import { ascii, isAt } from '../wire/ascii.ts';
-import { BYTES, field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
+import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { CALLEE_NAMED_BY, NO_STATUS, type SpanColumns } from './columns.ts';
 import { skipId, walkGroups } from './groups.ts';
-import { GrowingColumns, ResourceCollector } from './growing.ts';
+import { type ColumnsLease, ColumnSets, GrowingColumns, ResourceCollector } from './growing.ts';
 import { findKey, statusValue, textValue } from './key-value.ts';
 
 /*
@@ -27,28 +27,70 @@ const CLIENT = 3;
 const PRODUCER = 4;
 const CONSUMER = 5;
 
-const HTTP_ROUTE = ascii('http.route');
-const HTTP_METHOD = ascii('http.request.method');
-const HTTP_METHOD_OLD = ascii('http.method');
-const HTTP_STATUS = ascii('http.response.status_code');
-const HTTP_STATUS_OLD = ascii('http.status_code');
-const RPC_GRPC_STATUS = ascii('rpc.grpc.status_code');
-const RPC_RESPONSE_STATUS = ascii('rpc.response.status_code');
-const RPC_STATUS = ascii('rpc.status_code');
-const DESTINATION = ascii('messaging.destination.name');
-const PEER_SERVICE = ascii('peer.service');
-const SERVER_ADDRESS = ascii('server.address');
-const SERVER_ADDRESS_OLD = ascii('net.peer.name');
-const RPC_SERVICE = ascii('rpc.service');
-const DB_SYSTEM = ascii('db.system.name');
-const DB_SYSTEM_OLD = ascii('db.system');
+/** Attributes that are read; numbers, which the engine can jump by. */
+const ROUTE = 1;
+const METHOD = 2;
+const METHOD_OLD = 3;
+const HTTP_STATUS = 4;
+const HTTP_STATUS_OLD = 5;
+const RPC_GRPC_STATUS = 6;
+const RPC_RESPONSE_STATUS = 7;
+const RPC_STATUS = 8;
+const DESTINATION = 9;
+const PEER_SERVICE = 10;
+const ADDRESS = 11;
+const ADDRESS_OLD = 12;
+const RPC_SERVICE = 13;
+const DB_SYSTEM = 14;
+const DB_SYSTEM_OLD = 15;
+const KEYS: string[] = [''];
+KEYS[ROUTE] = 'http.route';
+KEYS[METHOD] = 'http.request.method';
+KEYS[METHOD_OLD] = 'http.method';
+KEYS[HTTP_STATUS] = 'http.response.status_code';
+KEYS[HTTP_STATUS_OLD] = 'http.status_code';
+KEYS[RPC_GRPC_STATUS] = 'rpc.grpc.status_code';
+KEYS[RPC_RESPONSE_STATUS] = 'rpc.response.status_code';
+KEYS[RPC_STATUS] = 'rpc.status_code';
+KEYS[DESTINATION] = 'messaging.destination.name';
+KEYS[PEER_SERVICE] = 'peer.service';
+KEYS[ADDRESS] = 'server.address';
+KEYS[ADDRESS_OLD] = 'net.peer.name';
+KEYS[RPC_SERVICE] = 'rpc.service';
+KEYS[DB_SYSTEM] = 'db.system.name';
+KEYS[DB_SYSTEM_OLD] = 'db.system';
+const KEY_BYTES = KEYS.map((key) => ascii(key));
+
+/** Keys of this length and more are none of them. */
+const KEY_LENGTH_LIMIT = 32;
+/**
+ * Which attribute a key of this length and with this last byte can only be; 0 for none. A look-up where most
+ * attributes end; to compare them with each key would cost as much as the walk (bench/micro, "scan traces").
+ */
+const KEY_OF = new Uint8Array(KEY_LENGTH_LIMIT * 256);
+for (const [index, key] of KEY_BYTES.entries()) {
+  const at = key.length * 256 + (key.at(-1) ?? 0);
+  if (index > 0 && KEY_OF[at] !== 0) throw new Error(`${KEYS[index]} and ${KEYS[KEY_OF[at] as number]} look alike`);
+  if (index > 0) KEY_OF[at] = index;
+}
 
 /** As whose the attributes of a span are read: by what it is to the service that sent it. */
 const NEITHER = 0;
 const REQUEST = 1;
 const CALL = 2;
 
-const INITIAL_CAPACITY = 1024;
+/** What names the callee, by the number of the attribute. */
+const CALLEE_OF_KEY = new Uint8Array(KEYS.length).fill(CALLEE_NAMED_BY.nothing);
+CALLEE_OF_KEY[PEER_SERVICE] = CALLEE_NAMED_BY.peerService;
+CALLEE_OF_KEY[ADDRESS] = CALLEE_NAMED_BY.address;
+CALLEE_OF_KEY[ADDRESS_OLD] = CALLEE_NAMED_BY.address;
+CALLEE_OF_KEY[RPC_SERVICE] = CALLEE_NAMED_BY.rpcService;
+CALLEE_OF_KEY[DESTINATION] = CALLEE_NAMED_BY.destination;
+CALLEE_OF_KEY[DB_SYSTEM] = CALLEE_NAMED_BY.dbSystem;
+CALLEE_OF_KEY[DB_SYSTEM_OLD] = CALLEE_NAMED_BY.dbSystem;
+
+/** Little: in a full queue each small request holds a set of columns. */
+const INITIAL_CAPACITY = 128;
 
 /**
  * One pass over an ExportTraceServiceRequest. It reads what judging needs and steps over the rest; attributes are
@@ -58,41 +100,49 @@ const INITIAL_CAPACITY = 1024;
 export class SpanScanner {
   readonly #reader = new Reader(new Uint8Array());
   readonly #resources = new ResourceCollector();
-  readonly #scratch = new GrowingColumns(
-    {
-      resource: new Uint32Array(INITIAL_CAPACITY),
-      offset: new Uint32Array(INITIAL_CAPACITY),
-      length: new Uint32Array(INITIAL_CAPACITY),
-      kind: new Uint8Array(INITIAL_CAPACITY),
-      status: new Uint8Array(INITIAL_CAPACITY),
-      httpStatus: new Uint16Array(INITIAL_CAPACITY),
-      rpcStatus: new Uint16Array(INITIAL_CAPACITY),
-      endSeconds: new Float64Array(INITIAL_CAPACITY),
-      durationNs: new Float64Array(INITIAL_CAPACITY),
-      operationOffset: new Uint32Array(INITIAL_CAPACITY),
-      operationLength: new Uint32Array(INITIAL_CAPACITY),
-      methodOffset: new Uint32Array(INITIAL_CAPACITY),
-      methodLength: new Uint32Array(INITIAL_CAPACITY),
-      spanId: new Uint32Array(INITIAL_CAPACITY),
-      parentId: new Uint32Array(INITIAL_CAPACITY),
-      calleeNamedBy: new Uint8Array(INITIAL_CAPACITY),
-      calleeOffset: new Uint32Array(INITIAL_CAPACITY),
-      calleeLength: new Uint32Array(INITIAL_CAPACITY),
-    },
-    INITIAL_CAPACITY,
+  readonly #sets = new ColumnSets(
+    () =>
+      new GrowingColumns(
+        {
+          resource: new Uint32Array(INITIAL_CAPACITY),
+          offset: new Uint32Array(INITIAL_CAPACITY),
+          length: new Uint32Array(INITIAL_CAPACITY),
+          kind: new Uint8Array(INITIAL_CAPACITY),
+          status: new Uint8Array(INITIAL_CAPACITY),
+          httpStatus: new Uint16Array(INITIAL_CAPACITY),
+          rpcStatus: new Uint16Array(INITIAL_CAPACITY),
+          endSeconds: new Float64Array(INITIAL_CAPACITY),
+          durationNs: new Float64Array(INITIAL_CAPACITY),
+          operationOffset: new Uint32Array(INITIAL_CAPACITY),
+          operationLength: new Uint32Array(INITIAL_CAPACITY),
+          methodOffset: new Uint32Array(INITIAL_CAPACITY),
+          methodLength: new Uint32Array(INITIAL_CAPACITY),
+          spanId: new Uint32Array(INITIAL_CAPACITY),
+          parentId: new Uint32Array(INITIAL_CAPACITY),
+          calleeNamedBy: new Uint8Array(INITIAL_CAPACITY),
+          calleeOffset: new Uint32Array(INITIAL_CAPACITY),
+          calleeLength: new Uint32Array(INITIAL_CAPACITY),
+        },
+        INITIAL_CAPACITY,
+      ),
   );
+  /** The columns of the request that is scanned. */
+  #scratch = this.#sets.current;
   #count = 0;
+  #readsAttributes = true;
 
-  scan(bytes: Uint8Array): SpanColumns {
+  scan(bytes: Uint8Array, lease?: ColumnsLease, readsAttributes = true): SpanColumns {
     const reader = this.#reader;
+    this.#readsAttributes = readsAttributes;
     reader.reset(bytes, 0, bytes.length);
     this.#resources.clear();
+    this.#scratch = this.#sets.current;
     this.#scratch.trim();
     this.#count = 0;
     walkGroups(reader, this.#resources, this.#span);
-    const columns = this.#scratch.copy(this.#count);
+    const columns = this.#sets.finish(this.#count, lease);
     reader.reset(EMPTY, 0, 0);
-    return { signal: 'traces', count: this.#count, resources: this.#resources.finish(), ...columns };
+    return { signal: 'traces', count: this.#count, resources: this.#resources.finish(lease), ...columns };
   }
 
   readonly #span = (resource: number): void => {
@@ -100,8 +150,7 @@ export class SpanScanner {
     const i = this.#count++;
     this.#scratch.ensure(i, reader.pos);
     const { columns } = this.#scratch;
-    const start = reader.pos;
-    const { end } = reader;
+    const { pos: start, end } = reader;
     let kind = 0;
     let status = 0;
     let startLow = 0;
@@ -146,9 +195,9 @@ export class SpanScanner {
         case ATTRIBUTE:
           if (firstAttribute === 0) {
             firstAttribute = tagAt;
-            readAs = roleOf(kind);
+            readAs = this.#readsAttributes ? roleOf(kind) : NEITHER;
           }
-          if (readAs === NEITHER) reader.skip(BYTES);
+          if (readAs === NEITHER) reader.skipBytes();
           else this.#enterAttribute(i, readAs);
           break;
         case STATUS:
@@ -159,10 +208,9 @@ export class SpanScanner {
       }
     }
     this.#place(i, resource, start, end, kind, status);
-    // Words apart, since a double cannot hold today's epoch in ns: the difference stays exact below 104 days.
-    columns.durationNs[i] = (endHigh - startHigh) * 4_294_967_296 + (endLow - startLow);
-    columns.endSeconds[i] = (endHigh * 4_294_967_296 + endLow) / 1e9;
-    if (firstAttribute !== 0 && roleOf(kind) !== readAs) this.#readAgain(i, roleOf(kind), firstAttribute, end);
+    this.#time(i, startLow, startHigh, endLow, endHigh);
+    if (firstAttribute !== 0 && this.#readsAttributes && roleOf(kind) !== readAs)
+      this.#readAgain(i, roleOf(kind), firstAttribute, end);
     this.#nameAfter(i, nameOffset, nameLength);
   };
 
@@ -173,6 +221,13 @@ export class SpanScanner {
     columns.length[i] = end - start;
     columns.kind[i] = kind;
     columns.status[i] = status;
+  }
+
+  #time(i: number, startLow: number, startHigh: number, endLow: number, endHigh: number): void {
+    const { columns } = this.#scratch;
+    // Words apart, since a double cannot hold today's epoch in ns: the difference stays exact below 104 days.
+    columns.durationNs[i] = (endHigh - startHigh) * 4_294_967_296 + (endLow - startLow);
+    columns.endSeconds[i] = (endHigh * 4_294_967_296 + endLow) / 1e9;
   }
 
   /** Names the operation after the span, where no attribute has named it. */
@@ -228,109 +283,64 @@ export class SpanScanner {
   #enterAttribute(i: number, role: number): void {
     const reader = this.#reader;
     const length = reader.length();
-    const next = reader.pos + length;
-    if (length > 0) {
-      const start = reader.pos;
-      // The key nearly always comes first.
-      if (reader.bytes[start] === 0x0a) {
-        reader.pos++;
-        this.#attribute(i, role, start, next);
-      } else if (findKey(reader, next)) this.#attribute(i, role, start, next);
+    const start = reader.pos;
+    const next = start + length;
+    const { bytes } = reader;
+    let key = start + 2;
+    let keyLength = bytes[start + 1] as number;
+    // The key nearly always comes first.
+    if (length > 0 && bytes[start] !== field(1)) {
+      if (findKey(reader, next)) {
+        keyLength = reader.length();
+        key = reader.pos;
+      } else keyLength = KEY_LENGTH_LIMIT;
+    }
+    const keyEnd = key + keyLength;
+    if (keyLength < KEY_LENGTH_LIMIT && keyEnd <= next) {
+      const known = KEY_OF[keyLength * 256 + (bytes[keyEnd - 1] as number)] as number;
+      if (known !== 0 && isAt(bytes, key, KEY_BYTES[known] as Uint8Array))
+        this.#attribute(i, role, known, start, keyEnd, next);
     }
     reader.pos = next;
   }
 
-  /** The KeyValue from `start` to `end`, with the reader at the length of its key. */
-  #attribute(i: number, role: number, start: number, end: number): void {
-    const keyLength = this.#reader.length();
-    if (role === REQUEST) this.#requestAttribute(i, start, end, keyLength);
-    else this.#callAttribute(i, start, end, keyLength);
-  }
-
-  #requestAttribute(i: number, start: number, end: number, keyLength: number): void {
-    const reader = this.#reader;
-    const key = reader.pos;
-    const keyEnd = key + keyLength;
-    const { bytes } = reader;
+  /** The KeyValue from `start` to `end`, of attribute `known`, of which the key ends at `keyEnd`. */
+  #attribute(i: number, role: number, known: number, start: number, keyEnd: number, end: number): void {
     const { columns } = this.#scratch;
-    // By length first: numbers that the engine can jump by, where a comparison of each key would cost as much as the walk.
-    switch (keyLength) {
-      case 10: // http.route
-        if (isAt(bytes, key, HTTP_ROUTE))
-          this.#range(start, keyEnd, end, i, columns.operationOffset, columns.operationLength);
+    switch (known) {
+      case HTTP_STATUS:
+      case HTTP_STATUS_OLD:
+        columns.httpStatus[i] = statusValue(this.#reader, start, keyEnd, end);
         return;
-      case 19: // http.request.method
-        if (isAt(bytes, key, HTTP_METHOD))
-          this.#range(start, keyEnd, end, i, columns.methodOffset, columns.methodLength);
-        return;
-      case 11: // http.method
-        if (isAt(bytes, key, HTTP_METHOD_OLD))
-          this.#range(start, keyEnd, end, i, columns.methodOffset, columns.methodLength);
-        return;
-      case 26: // messaging.destination.name
-        if (isAt(bytes, key, DESTINATION))
-          this.#range(start, keyEnd, end, i, columns.operationOffset, columns.operationLength);
+      case RPC_GRPC_STATUS:
+      case RPC_RESPONSE_STATUS:
+      case RPC_STATUS:
+        columns.rpcStatus[i] = statusValue(this.#reader, start, keyEnd, end);
         return;
       default:
-        this.#statusAttribute(i, start, end, keyLength);
+        if (role === REQUEST) this.#requestAttribute(i, known, start, keyEnd, end);
+        else this.#callAttribute(i, known, start, keyEnd, end);
     }
   }
 
-  #callAttribute(i: number, start: number, end: number, keyLength: number): void {
-    const reader = this.#reader;
-    const key = reader.pos;
-    const keyEnd = key + keyLength;
-    const { bytes } = reader;
-    const { peerService, address, rpcService, destination, dbSystem } = CALLEE_NAMED_BY;
-    switch (keyLength) {
-      case 12: // peer.service
-        if (isAt(bytes, key, PEER_SERVICE)) this.#callee(start, keyEnd, end, i, peerService);
-        return;
-      case 14: // server.address, db.system.name
-        if (isAt(bytes, key, SERVER_ADDRESS)) this.#callee(start, keyEnd, end, i, address);
-        else if (isAt(bytes, key, DB_SYSTEM)) this.#callee(start, keyEnd, end, i, dbSystem);
-        return;
-      case 13: // net.peer.name
-        if (isAt(bytes, key, SERVER_ADDRESS_OLD)) this.#callee(start, keyEnd, end, i, address);
-        return;
-      case 11: // rpc.service
-        if (isAt(bytes, key, RPC_SERVICE)) this.#callee(start, keyEnd, end, i, rpcService);
-        return;
-      case 26: // messaging.destination.name
-        if (isAt(bytes, key, DESTINATION)) this.#callee(start, keyEnd, end, i, destination);
-        return;
-      case 9: // db.system
-        if (isAt(bytes, key, DB_SYSTEM_OLD)) this.#callee(start, keyEnd, end, i, dbSystem);
-        return;
-      default:
-        this.#statusAttribute(i, start, end, keyLength);
-    }
-  }
-
-  #statusAttribute(i: number, start: number, end: number, keyLength: number): void {
-    const reader = this.#reader;
-    const key = reader.pos;
-    const keyEnd = key + keyLength;
-    const { bytes } = reader;
+  #requestAttribute(i: number, known: number, start: number, keyEnd: number, end: number): void {
     const { columns } = this.#scratch;
-    switch (keyLength) {
-      case 25: // http.response.status_code
-        if (isAt(bytes, key, HTTP_STATUS)) columns.httpStatus[i] = statusValue(reader, start, keyEnd, end);
+    switch (known) {
+      case ROUTE:
+      case DESTINATION:
+        this.#range(start, keyEnd, end, i, columns.operationOffset, columns.operationLength);
         return;
-      case 16: // http.status_code
-        if (isAt(bytes, key, HTTP_STATUS_OLD)) columns.httpStatus[i] = statusValue(reader, start, keyEnd, end);
-        return;
-      case 20: // rpc.grpc.status_code
-        if (isAt(bytes, key, RPC_GRPC_STATUS)) columns.rpcStatus[i] = statusValue(reader, start, keyEnd, end);
-        return;
-      case 24: // rpc.response.status_code
-        if (isAt(bytes, key, RPC_RESPONSE_STATUS)) columns.rpcStatus[i] = statusValue(reader, start, keyEnd, end);
-        return;
-      case 15: // rpc.status_code
-        if (isAt(bytes, key, RPC_STATUS)) columns.rpcStatus[i] = statusValue(reader, start, keyEnd, end);
+      case METHOD:
+      case METHOD_OLD:
+        this.#range(start, keyEnd, end, i, columns.methodOffset, columns.methodLength);
         return;
       default:
     }
+  }
+
+  #callAttribute(i: number, known: number, start: number, keyEnd: number, end: number): void {
+    const namedBy = CALLEE_OF_KEY[known] as number;
+    if (namedBy !== CALLEE_NAMED_BY.nothing) this.#callee(start, keyEnd, end, i, namedBy);
   }
 
   #range(start: number, pos: number, end: number, i: number, offsets: Uint32Array, lengths: Uint32Array): void {

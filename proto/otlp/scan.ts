@@ -1,4 +1,5 @@
 import type { Columns, TelemetrySignal } from './columns.ts';
+import type { ColumnsLease } from './growing.ts';
 import { LogScanner } from './scan-logs.ts';
 import { PointScanner } from './scan-metrics.ts';
 import { SpanScanner } from './scan-spans.ts';
@@ -12,8 +13,17 @@ interface Scanners {
 // Scanners keep scratch columns that are worth keeping; a scan is synchronous, so one of each serves the thread.
 let scanners: Scanners | undefined;
 
-/** One pass over an encoded Export request. Throws `WireError` where it is malformed. */
-export function scan(signal: TelemetrySignal, bytes: Uint8Array): Columns {
+/**
+ * One pass over an encoded Export request. With a `lease` the columns are lent until it ends, and are longer than their
+ * count. Without `readsAttributes` nothing is read of the attributes of items: the columns that come from them are empty.
+ * Throws `WireError` where it is malformed.
+ */
+export function scan(
+  signal: TelemetrySignal,
+  bytes: Uint8Array,
+  lease?: ColumnsLease,
+  readsAttributes = true,
+): Columns {
   scanners ??= { traces: new SpanScanner(), metrics: new PointScanner(), logs: new LogScanner() };
-  return scanners[signal].scan(bytes);
+  return scanners[signal].scan(bytes, lease, readsAttributes);
 }

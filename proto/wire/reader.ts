@@ -126,6 +126,15 @@ export class Reader {
     return DOUBLE[0] as number;
   }
 
+  /** Passes over a length-delimited field. */
+  skipBytes(): void {
+    const { pos } = this;
+    const length = this.bytes[pos] as number;
+    // Most are shorter than 128 bytes.
+    if (length < 0x80 && pos + 1 + length <= this.end) this.pos = pos + 1 + length;
+    else this.#advance(this.length());
+  }
+
   /** Passes over the value of a field of this wire type. */
   skip(wireType: number): void {
     switch (wireType) {
@@ -136,7 +145,7 @@ export class Reader {
         this.#advance(8);
         return;
       case BYTES:
-        this.#advance(this.length());
+        this.skipBytes();
         return;
       case FIXED32:
         this.#advance(4);

@@ -1,3 +1,4 @@
+import { bodies, sizeClass } from '../../pipeline/buffer-pool.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import type { Budget } from './budget.ts';
 
@@ -22,6 +23,8 @@ export class Body {
   readonly #promisedBytes: number | undefined;
   #bytes: Buffer | undefined;
   #length = 0;
+  /** What it counts against the budget. */
+  #held = 0;
 
   /**
    * `promisedBytes` is the length that the sender told, if it did. Throws `too_large` or `memory_limit` when that can
@@ -42,10 +45,10 @@ export class Body {
   }
 
   /** Throws `too_large` or `memory_limit`. A body longer than promised is for the caller to refuse beforehand. */
-  push(piece: Buffer, start = 0): void {
-    const needed = this.#length + piece.length - start;
+  push(piece: Buffer, start = 0, end = piece.length): void {
+    const needed = this.#length + end - start;
     if (this.#bytes === undefined || needed > this.#bytes.length) this.#grow(needed);
-    piece.copy(this.#bytes as Buffer, this.#length, start);
+    piece.copy(this.#bytes as Buffer, this.#length, start, end);
     this.#length = needed;
   }
 
@@ -54,9 +57,24 @@ export class Body {
     return this.#bytes === undefined ? Buffer.alloc(0) : this.#bytes.subarray(0, this.#length);
   }
 
-  /** Gives the budget back. Legal twice. */
+  /** Gives the budget back, and the memory, of which nobody may read any more. Legal twice. */
   release(): void {
-    this.#budget.give(this.#bytes?.length ?? 0);
+    const bytes = this.#bytes;
+    if (bytes === undefined) return;
+    bodies.give(bytes);
+    this.#forget();
+  }
+
+  /** Gives the budget back and leaves the memory to the caller. Legal once. */
+  handOver(): Buffer | undefined {
+    const bytes = this.#bytes;
+    this.#forget();
+    return bytes;
+  }
+
+  #forget(): void {
+    this.#budget.give(this.#held);
+    this.#held = 0;
     this.#bytes = undefined;
     this.#length = 0;
   }
@@ -69,10 +87,16 @@ export class Body {
         ? Math.min(Math.max(OPEN_BYTES_FIRST, needed * OPEN_GROWTH), this.#limitBytes)
         : Math.min(Math.max(PROMISED_BYTES_FIRST, needed * PROMISED_GROWTH), promised);
     const capacity = Math.max(needed, wanted);
+    // The rest of the buffer does not count where the budget is as small as the request: it would never fit.
+    const held = Math.max(needed, Math.min(sizeClass(capacity), this.#budget.limitBytes));
     // The two are there together only for the length of the copy below, in which nothing else happens.
-    this.#budget.take(capacity - (this.#bytes?.length ?? 0));
-    const grown = Buffer.allocUnsafeSlow(capacity);
-    this.#bytes?.copy(grown, 0, 0, this.#length);
+    this.#budget.take(held - this.#held);
+    this.#held = held;
+    const grown = bodies.take(capacity);
+    if (this.#bytes !== undefined) {
+      this.#bytes.copy(grown, 0, 0, this.#length);
+      bodies.give(this.#bytes);
+    }
     this.#bytes = grown;
   }
 }

@@ -1,20 +1,26 @@
 import { PipelineError } from '../../pipeline/errors.ts';
+import type { Held } from '../../pipeline/workers/siblings.ts';
 
-/** Bytes that requests may hold together. What does not fit is refused, never waited for. */
+/**
+ * Bytes that requests may hold together. What does not fit is refused, never waited for. Where several threads share a
+ * limit, two that take at the same moment may pass it, by what they take then.
+ */
 export class Budget {
   readonly limitBytes: number;
-  #usedBytes = 0;
+  readonly #held: Held;
 
-  constructor(limitBytes: number) {
+  /** `held`: what the receiver holds over all threads. */
+  constructor(limitBytes: number, held: Held = new Alone()) {
     this.limitBytes = limitBytes;
+    this.#held = held;
   }
 
   get freeBytes(): number {
-    return this.limitBytes - this.#usedBytes;
+    return this.limitBytes - this.#held.all;
   }
 
   get usedBytes(): number {
-    return this.#usedBytes;
+    return this.#held.all;
   }
 
   /** Throws `memory_limit` where `bytes` more do not fit. */
@@ -22,17 +28,26 @@ export class Budget {
     if (bytes <= this.freeBytes) return;
     throw new PipelineError(
       'memory_limit',
-      `${this.#usedBytes} of ${this.limitBytes} bytes of max_in_flight are in use`,
+      `${this.#held.all} of ${this.limitBytes} bytes of max_in_flight are in use`,
     );
   }
 
   /** Takes `bytes`, or throws `memory_limit`. */
   take(bytes: number): void {
     this.check(bytes);
-    this.#usedBytes += bytes;
+    this.#held.own += bytes;
   }
 
   give(bytes: number): void {
-    this.#usedBytes -= bytes;
+    this.#held.own -= bytes;
+  }
+}
+
+/** What one thread holds where there is no other. */
+class Alone implements Held {
+  own = 0;
+
+  get all(): number {
+    return this.own;
   }
 }

@@ -7,6 +7,7 @@ export const otlpReceiver: ReceiverFactory<typeof otlpReceiverConfig> = {
   stability: 'beta',
   summary: 'Receives OTLP over gRPC and HTTP (protobuf and JSON), compressed with gzip, zstd or nothing.',
   emits: ['traces', 'metrics', 'logs'],
+  isShareable: true,
   config: otlpReceiverConfig,
   create: (config: OtlpReceiverConfig, next: Outlets, context: Context) => new OtlpReceiver(config, next, context),
 };

@@ -1,16 +1,19 @@
-import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { PipelineError } from '../../pipeline/errors.ts';
+import { headerBlock } from '../../pipeline/http2/header-encoder.ts';
+import type { ServerStream } from '../../pipeline/http2/server-stream.ts';
 import { statusOf } from '../../pipeline/otlp-answer.ts';
 import { encodeStatus, type RpcStatus } from '../../proto/google/status.ts';
 
-const HEADERS: OutgoingHttpHeaders = {
-  ':status': 200,
+const HEADERS = {
+  ':status': '200',
   'content-type': 'application/grpc+proto',
   'grpc-accept-encoding': 'identity,gzip,zstd',
 };
-const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': '0' };
-const WAIT_FOR_TRAILERS = { waitForTrailers: true };
-const END_STREAM = { endStream: true };
+const OK_HEADERS = headerBlock(HEADERS);
+const OK_TRAILERS = headerBlock({ 'grpc-status': '0' });
+
+/** Longer messages are cut: what a client takes of headers is little, and they may hold what it has sent. */
+const MESSAGE_CHARS_MAX = 1000;
 
 /** A message of no bytes: an Export response that says everything was accepted. */
 export const EMPTY_MESSAGE = Buffer.from([0, 0, 0, 0, 0]);
@@ -25,48 +28,31 @@ export function frame(message: Uint8Array): Buffer {
 }
 
 /** Answers with one framed message and the status OK. Does nothing where the client went away. */
-export function answerOk(stream: ServerHttp2Stream, framed: Buffer): void {
-  if (stream.destroyed || stream.closed || stream.headersSent) return;
-  stream.respond(HEADERS, WAIT_FOR_TRAILERS);
-  stream.once('wantTrailers', sendOkTrailers);
-  stream.end(framed);
+export function answerOk(stream: ServerStream, framed: Buffer): void {
+  stream.answer(OK_HEADERS, framed, OK_TRAILERS);
 }
 
 /** Answers with an error alone (gRPC: Trailers-Only), and lets go of what the client still sends. */
-export function answerError(stream: ServerHttp2Stream, error: PipelineError): void {
+export function answerError(stream: ServerStream, error: PipelineError): void {
   answerStatus(stream, statusOf(error));
 }
 
 /** The same with a status that is not one of the table of errors. */
-export function answerStatus(stream: ServerHttp2Stream, status: RpcStatus): void {
-  if (stream.destroyed || stream.closed || stream.headersSent) return;
-  stream.respond(
-    {
+export function answerStatus(stream: ServerStream, told: RpcStatus): void {
+  const status = { ...told, message: told.message.slice(0, MESSAGE_CHARS_MAX) };
+  stream.answer(
+    headerBlock({
       ...HEADERS,
       'grpc-status': String(status.code),
       'grpc-message': percentEncode(status.message),
       'grpc-status-details-bin': Buffer.from(encodeStatus(status)).toString('base64'),
-    },
-    END_STREAM,
+    }),
   );
-  letGo(stream);
 }
 
 /** Answers what is not gRPC, by its HTTP status alone. */
-export function answerHttp(stream: ServerHttp2Stream, status: number, text: string): void {
-  stream.respond({ ':status': status, 'content-type': 'text/plain' });
-  stream.end(`${text}\n`);
-  letGo(stream);
-}
-
-/** The answer is complete before the request is: NO_ERROR asks the client to stop (RFC 9113, 8.1). */
-function letGo(stream: ServerHttp2Stream): void {
-  stream.resume();
-  if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
-}
-
-function sendOkTrailers(this: ServerHttp2Stream): void {
-  this.sendTrailers(OK_TRAILERS);
+export function answerHttp(stream: ServerStream, status: number, text: string): void {
+  stream.answer(headerBlock({ ':status': String(status), 'content-type': 'text/plain' }), Buffer.from(`${text}\n`));
 }
 
 /** The encoding of grpc-message (gRPC over HTTP2, Percent-Encoded): all but printable ASCII, and the percent sign. */

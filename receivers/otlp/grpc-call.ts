@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Encoding } from '../../pipeline/compression.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
+import type { RequestListener, ServerStream } from '../../pipeline/http2/server-stream.ts';
 import type { RpcStatus } from '../../proto/google/status.ts';
 import type { Body } from './body.ts';
 import type { Budget } from './budget.ts';
@@ -39,8 +39,8 @@ export function grpcEncodingOf(header: string | undefined): Encoding {
 }
 
 /** One unary call whose headers have been understood: from its first byte to its answer. */
-export class GrpcCall {
-  readonly #stream: ServerHttp2Stream;
+export class GrpcCall implements RequestListener {
+  readonly #stream: ServerStream;
   readonly #method: GrpcMethod;
   readonly #encoding: Encoding;
   readonly #message: GrpcMessage;
@@ -51,31 +51,39 @@ export class GrpcCall {
   #phase: 'arriving' | 'serving' | 'over' = 'arriving';
 
   /** Throws `bad_encoding`. */
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, method: GrpcMethod, settings: CallSettings) {
+  constructor(stream: ServerStream, method: GrpcMethod, settings: CallSettings) {
+    const { headers } = stream;
     this.#stream = stream;
     this.#method = method;
     this.#settings = settings;
-    this.#encoding = grpcEncodingOf(headers['grpc-encoding'] as string | undefined);
+    this.#encoding = grpcEncodingOf(headers['grpc-encoding']);
     this.#message = new GrpcMessage(settings.budget, settings.maxRequestBytes);
-    const timeoutMs = timeoutMsOf(headers['grpc-timeout'] as string | undefined) ?? Number.POSITIVE_INFINITY;
+    const timeoutMs = timeoutMsOf(headers['grpc-timeout']) ?? Number.POSITIVE_INFINITY;
     this.#deadlineMs = performance.now() + timeoutMs;
     this.#timer = setTimeout(() => this.#lateRequest(), Math.min(timeoutMs, settings.requestTimeoutMs));
-    stream.on('data', (piece: Buffer) => this.#push(piece));
-    stream.on('end', () => void this.#serve());
-    stream.on('close', () => this.#closed());
+    stream.listen(this);
   }
 
-  #push(piece: Buffer): void {
+  data(bytes: Buffer, start: number, end: number): void {
     if (this.#phase !== 'arriving') return;
     try {
-      this.#message.push(piece);
+      this.#message.push(bytes, start, end);
     } catch (error) {
       this.#refuse(asPipelineError(error));
     }
   }
 
+  end(): void {
+    void this.#serve();
+  }
+
+  closed(): void {
+    if (this.#phase === 'arriving') this.#method.refused(new PipelineError('cancelled', 'the request did not end'));
+    this.#end();
+  }
+
   async #serve(): Promise<void> {
-    if (this.#phase !== 'arriving' || this.#stream.aborted) return;
+    if (this.#phase !== 'arriving') return;
     let serving: Promise<Buffer | RpcStatus>;
     try {
       const { compressed, body } = this.#message.finish(this.#encoding);
@@ -109,11 +117,6 @@ export class GrpcCall {
   #lateAnswer(): void {
     if (!this.#end()) return;
     answerError(this.#stream, new PipelineError('timeout', 'the deadline of the call passed before the answer'));
-  }
-
-  #closed(): void {
-    if (this.#phase === 'arriving') this.#method.refused(new PipelineError('cancelled', 'the request did not end'));
-    this.#end();
   }
 
   /** Answers a request that has not been served. */

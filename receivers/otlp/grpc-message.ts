@@ -26,15 +26,15 @@ export class GrpcMessage {
     this.#limitBytes = limitBytes;
   }
 
-  /** Throws `malformed`, `too_large` or `memory_limit`. */
-  push(piece: Buffer): void {
-    const start = this.#body === undefined ? this.#readPrefix(piece) : 0;
-    const rest = piece.length - start;
+  /** The next bytes, which are only lent. Throws `malformed`, `too_large` or `memory_limit`. */
+  push(bytes: Buffer, from = 0, end = bytes.length): void {
+    const start = this.#body === undefined ? from + this.#readPrefix(bytes, from, end) : from;
+    const rest = end - start;
     if (this.#body === undefined || rest === 0) return;
     if (this.#body.length + rest > this.#length) {
       throw new PipelineError('malformed', 'a unary request holds one message, and this one goes on after it');
     }
-    this.#body.push(piece, start);
+    this.#body.push(bytes, start, end);
   }
 
   /** The message, which is the caller's to release. Throws `malformed` where it is not all there, or not as declared. */
@@ -63,10 +63,10 @@ export class GrpcMessage {
     this.#body = undefined;
   }
 
-  /** How many bytes of the piece belong to the prefix. */
-  #readPrefix(piece: Buffer): number {
-    const count = Math.min(PREFIX_BYTES - this.#prefixLength, piece.length);
-    piece.copy(this.#prefix, this.#prefixLength, 0, count);
+  /** How many bytes of `bytes[start, end)` belong to the prefix. */
+  #readPrefix(bytes: Buffer, start: number, end: number): number {
+    const count = Math.min(PREFIX_BYTES - this.#prefixLength, end - start);
+    bytes.copy(this.#prefix, this.#prefixLength, start, start + count);
     this.#prefixLength += count;
     if (this.#prefixLength < PREFIX_BYTES) return count;
     const flag = this.#prefix[0] as number;

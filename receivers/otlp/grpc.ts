@@ -1,32 +1,26 @@
-import {
-  createServer,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2';
 import type { TelemetrySignal } from '../../pipeline/batch.ts';
-import type { Context } from '../../pipeline/component.ts';
+import type { Context, Sheddable } from '../../pipeline/component.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
+import { Http2Server } from '../../pipeline/http2/server.ts';
+import type { ServerStream } from '../../pipeline/http2/server-stream.ts';
 import { listen } from '../../pipeline/listener.ts';
 import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
 import type { GrpcConfig } from './config.ts';
 import { answerError, answerHttp, EMPTY_MESSAGE } from './grpc-answer.ts';
 import { type CallSettings, GrpcCall, type GrpcMethod } from './grpc-call.ts';
 import { HEALTH_CHECK_METHOD, healthCheck } from './grpc-health.ts';
-import { HTTP2_OPTIONS, Sessions } from './http2-sessions.ts';
+import { HEADER_BYTES_MAX, WINDOW_BYTES } from './http2-sessions.ts';
 import { type Intake, SIGNALS } from './intake.ts';
 
 /**
- * The unary OTLP services over HTTP/2 without TLS. On `node:http2` rather than a gRPC library, which has neither a
- * window to set nor zstd: see docs/decisions/0003-grpc-server.md.
+ * The unary OTLP services over HTTP/2 without TLS. On an HTTP/2 of our own rather than a gRPC library or node:http2:
+ * see docs/decisions/0003-grpc-server.md and 0007-http2.md.
  */
 export class GrpcServer {
   readonly #config: GrpcConfig;
   readonly #context: Context;
   readonly #methods: ReadonlyMap<string, GrpcMethod>;
   readonly #call: CallSettings;
-  readonly #sessions = new Sessions();
   #server: Http2Server | undefined;
 
   constructor(config: GrpcConfig, intake: Intake, context: Context) {
@@ -40,29 +34,29 @@ export class GrpcServer {
 
   /** Resolves to the address. Rejects with `port_in_use` or `cannot_listen`. */
   async start(): Promise<string> {
-    const server = createServer({
-      ...HTTP2_OPTIONS,
-      settings: { ...HTTP2_OPTIONS.settings, maxConcurrentStreams: this.#config.max_concurrent_streams },
-    });
-    server.maxConnections = this.#config.max_connections;
-    server.on('session', (session: ServerHttp2Session) => this.#sessions.add(session, this.#config.request_timeout));
-    server.on('sessionError', (error: Error) => this.#context.logger.debug({ err: error }, 'a gRPC connection failed'));
-    server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => this.#accept(stream, headers));
-    this.#server = server;
-    return listen(server, this.#config.endpoint, 'protocols.grpc.endpoint', this.#context.logger);
+    const { max_concurrent_streams, max_connections, request_timeout, endpoint } = this.#config;
+    const limits = {
+      windowBytes: WINDOW_BYTES,
+      headerListBytes: HEADER_BYTES_MAX,
+      streamsMax: max_concurrent_streams,
+      helloMs: request_timeout,
+    };
+    const http2 = new Http2Server(limits, (stream) => this.#accept(stream));
+    http2.server.maxConnections = max_connections;
+    this.#server = http2;
+    return listen(http2.server, endpoint, 'protocols.grpc.endpoint', this.#context.logger);
+  }
+
+  get open(): Sheddable | undefined {
+    return this.#server?.open;
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
-    const server = this.#server;
-    if (server === undefined) return;
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    await this.#sessions.close(deadline);
-    await closed;
+    await this.#server?.close(deadline);
   }
 
-  #accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    // A stream that its client resets; the call sees it as a close.
-    stream.on('error', () => {});
+  #accept(stream: ServerStream): void {
+    const { headers } = stream;
     const type = headers['content-type'] ?? '';
     if (!/^application\/grpc($|[+;])/i.test(type)) {
       answerHttp(
@@ -76,7 +70,7 @@ export class GrpcServer {
     try {
       if (method === undefined) throw new PipelineError('unknown_path', `no method ${headers[':path']}`);
       if (headers[':method'] !== 'POST') throw new PipelineError('bad_method', `${headers[':method']}`);
-      new GrpcCall(stream, headers, method, this.#call);
+      new GrpcCall(stream, method, this.#call);
     } catch (thrown) {
       const error = asPipelineError(thrown);
       method?.refused(error);

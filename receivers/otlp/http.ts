@@ -12,6 +12,7 @@ import type { TelemetrySignal } from '../../pipeline/batch.ts';
 import type { Context } from '../../pipeline/component.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { listen } from '../../pipeline/listener.ts';
+import { OpenConnections } from '../../pipeline/open-connections.ts';
 import type { HttpConfig } from './config.ts';
 import { answerError, type Response } from './http-answer.ts';
 import { Cors } from './http-cors.ts';
@@ -34,6 +35,10 @@ export class HttpServer {
   readonly #cors: Cors | undefined;
   readonly #sessions = new Sessions();
   readonly #sockets = new Set<Socket>();
+  readonly #sessionOf = new WeakMap<Socket, ServerHttp2Session>();
+  /** Connections over HTTP/1.1 that end with their next answer. */
+  readonly #leaving = new WeakSet<Socket>();
+  readonly open = new OpenConnections();
   #server: Server | undefined;
   /** Answers over HTTP/1.1 that are not complete. */
   readonly #open = new Set<ServerResponse>();
@@ -60,10 +65,18 @@ export class HttpServer {
     http1.removeAllListeners('connection');
     http1.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
+      const gone = this.open.add(
+        () => socket.bytesRead,
+        () => this.#shed(socket),
+      );
+      socket.once('close', () => {
+        this.#sockets.delete(socket);
+        gone();
+      });
       firstBytesTell(socket, this.#config.request_timeout, (isHttp2) => {
-        if (isHttp2) http2.emit('connection', socket);
-        else serveHttp1.call(http1, socket);
+        if (!isHttp2) return serveHttp1.call(http1, socket);
+        http2.once('session', (session: ServerHttp2Session) => this.#sessionOf.set(socket, session));
+        http2.emit('connection', socket);
       });
     });
     http1.maxConnections = this.#config.max_connections;
@@ -89,6 +102,12 @@ export class HttpServer {
     deadline.removeEventListener('abort', cut);
   }
 
+  #shed(socket: Socket): void {
+    const session = this.#sessionOf.get(socket);
+    if (session === undefined) this.#leaving.add(socket);
+    else session.close();
+  }
+
   #createHttp1(): Server {
     const server = createHttp1({
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -101,7 +120,7 @@ export class HttpServer {
     const serve = (request: IncomingMessage, response: ServerResponse) => {
       this.#open.add(response);
       response.once('close', () => this.#open.delete(response));
-      if (!server.listening) response.setHeader('connection', 'close');
+      if (!server.listening || this.#leaving.has(request.socket)) response.setHeader('connection', 'close');
       this.#serve(request, response);
     };
     server.on('request', serve);

@@ -1,7 +1,9 @@
 import type { Consumer, Context, Outlets } from '../../pipeline/component.ts';
 import { TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
-import { type Encoding, inflate } from '../../pipeline/compression.ts';
+import { bodies } from '../../pipeline/buffer-pool.ts';
+import { type Encoding, inflate, type Rooms } from '../../pipeline/compression.ts';
 import { asPipelineError, type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
+import { Lease } from '../../pipeline/lease.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 import type { Body } from './body.ts';
@@ -14,6 +16,7 @@ export type Decode = (signal: TelemetrySignal, bytes: Uint8Array) => Uint8Array;
 
 interface Lane {
   readonly consumer: Consumer;
+  readonly readsAttributes: boolean;
   readonly accepted: Count;
 }
 
@@ -33,7 +36,8 @@ export class Intake {
       if (!next.has(signal)) continue;
       const labels = { receiver: context.id, transport, signal };
       const accepted = context.meter.counter('windback_receiver_accepted_items_total', labels);
-      this.#lanes.set(signal, { consumer: next.to(signal), accepted });
+      const readsAttributes = next.readsAttributes?.(signal) ?? true;
+      this.#lanes.set(signal, { consumer: next.to(signal), readsAttributes, accepted });
     }
   }
 
@@ -54,18 +58,20 @@ export class Intake {
     decode?: Decode,
   ): Promise<void> {
     const lane = this.#lanes.get(signal);
+    const lease = new Lease();
     let inflatedBytes = 0;
     let items = 0;
     try {
       if (lane === undefined) throw new PipelineError('unknown_path', `no pipeline takes ${signal} from this receiver`);
       let bytes = body.bytes();
       if (encoding !== 'identity') {
-        bytes = this.#inflate(bytes, encoding, limitBytes);
+        bytes = this.#inflate(bytes, encoding, limitBytes, lease);
         this.budget.take(bytes.length);
         inflatedBytes = bytes.length;
         body.release();
       }
-      const batch = this.#open(signal, decode === undefined ? bytes : decode(signal, bytes));
+      if (decode !== undefined) bytes = decode(signal, bytes);
+      const batch = this.#open(signal, bytes, lease, lane.readsAttributes);
       items = batch.items;
       if (items > 0) await lane.consumer.consume(batch);
       lane.accepted.add(items);
@@ -76,7 +82,10 @@ export class Intake {
       else this.refuse(signal, error);
       throw error;
     } finally {
-      body.release();
+      // What came compressed has been let go of; what was not is the batch itself, and whoever keeps that keeps this.
+      const own = body.handOver();
+      if (own !== undefined) lease.onEnd(() => bodies.give(own));
+      lease.letGo();
       this.budget.give(inflatedBytes);
     }
   }
@@ -87,10 +96,21 @@ export class Intake {
   }
 
   /** What does not fit into the budget is not inflated either, only as far as it takes to see that. */
-  #inflate(body: Uint8Array, encoding: Encoding, limitBytes: number): Uint8Array {
+  #inflate(body: Uint8Array, encoding: Encoding, limitBytes: number, lease: Lease): Uint8Array {
     const free = this.budget.freeBytes;
+    let room: Buffer | undefined;
+    const rooms: Rooms = {
+      take: (bytes) => (room = bodies.take(bytes)),
+      give: (unused) => {
+        room = undefined;
+        bodies.give(unused);
+      },
+    };
     try {
-      return inflate(encoding, body, Math.min(limitBytes, free));
+      const content = inflate(encoding, body, Math.min(limitBytes, free), rooms);
+      const own = room;
+      if (own !== undefined) lease.onEnd(() => bodies.give(own));
+      return content;
     } catch (error) {
       if (free < limitBytes && error instanceof PipelineError && error.code === 'too_large')
         this.budget.check(free + 1);
@@ -98,9 +118,9 @@ export class Intake {
     }
   }
 
-  #open(signal: TelemetrySignal, bytes: Uint8Array): TelemetryBatch {
+  #open(signal: TelemetrySignal, bytes: Uint8Array, lease: Lease, readsAttributes: boolean): TelemetryBatch {
     try {
-      return TelemetryBatch.open(signal, bytes);
+      return TelemetryBatch.open(signal, bytes, lease, readsAttributes);
     } catch (error) {
       if (error instanceof WireError) throw new PipelineError('malformed', error.message, { cause: error });
       throw error;

@@ -1,4 +1,5 @@
-import type { Component, Context, Outlets } from '../../pipeline/component.ts';
+import type { Component, ConnectionLoad, Context, Outlets, Sheddable } from '../../pipeline/component.ts';
+import { shared } from '../../pipeline/listener.ts';
 import { Budget } from './budget.ts';
 import type { OtlpReceiverConfig } from './config.ts';
 import { GrpcServer } from './grpc.ts';
@@ -6,7 +7,7 @@ import { HttpServer } from './http.ts';
 import { Intake } from './intake.ts';
 
 /** OTLP over gRPC and over HTTP. A request is answered when the pipelines have taken responsibility for it. */
-export class OtlpReceiver implements Component {
+export class OtlpReceiver implements Component, Sheddable {
   readonly #config: OtlpReceiverConfig;
   readonly #next: Outlets;
   readonly #context: Context;
@@ -38,16 +39,28 @@ export class OtlpReceiver implements Component {
     this.#addresses = {};
   }
 
+  load(): readonly ConnectionLoad[] {
+    return this.#servers.flatMap(({ open }) => open?.load() ?? []);
+  }
+
+  shed(id: number): void {
+    for (const { open } of this.#servers) open?.shed(id);
+  }
+
   async #listen(): Promise<void> {
-    const budget = new Budget(this.#config.max_in_flight);
+    const { siblings } = this.#context;
+    const held = siblings?.place === 'worker' ? siblings.held : undefined;
+    const budget = new Budget(this.#config.max_in_flight, held);
     const { grpc, http } = this.#config.protocols;
     if (grpc !== undefined) {
-      const server = new GrpcServer(grpc, new Intake('grpc', budget, this.#next, this.#context), this.#context);
+      const config = { ...grpc, endpoint: shared(grpc.endpoint, siblings) };
+      const server = new GrpcServer(config, new Intake('grpc', budget, this.#next, this.#context), this.#context);
       this.#servers.push(server);
       this.#addresses.grpc = await server.start();
     }
     if (http !== undefined) {
-      const server = new HttpServer(http, new Intake('http', budget, this.#next, this.#context), this.#context);
+      const config = { ...http, endpoint: shared(http.endpoint, siblings) };
+      const server = new HttpServer(config, new Intake('http', budget, this.#next, this.#context), this.#context);
       this.#servers.push(server);
       this.#addresses.http = await server.start();
     }

@@ -6,6 +6,7 @@ declare module 'vitest' {
     /** The interpreter of an environment that has the OpenTelemetry SDK. */
     readonly python: Tool;
     readonly telemetrygen: Tool;
+    readonly h2spec: Tool;
   }
 }
 

@@ -12,6 +12,8 @@ import type { Tool } from './tool.ts';
 /** Needs Go 1.26. */
 const TELEMETRYGEN_VERSION = 'v0.161.0';
 const TELEMETRYGEN = 'github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen';
+const H2SPEC_VERSION = 'v2.2.1+incompatible';
+const H2SPEC = 'github.com/summerwind/h2spec/cmd/h2spec';
 const REQUIREMENTS = join(import.meta.dirname, 'python/requirements.txt');
 /** Not among the sources: what is built here is large, and depends on the machine. */
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/windback-interop');
@@ -20,12 +22,18 @@ const PROGRESS_MS = 15_000;
 
 export default async function setup(project: TestProject): Promise<() => void> {
   await mkdir(CACHE, { recursive: true });
-  const [python, telemetrygen] = await Promise.all([attempt(installPython), attempt(installTelemetrygen)]);
+  const [python, telemetrygen, h2spec] = await Promise.all([
+    attempt(installPython),
+    attempt(() => installGo('telemetrygen', TELEMETRYGEN, TELEMETRYGEN_VERSION)),
+    attempt(() => installGo('h2spec', H2SPEC, H2SPEC_VERSION)),
+  ]);
   project.provide('python', python);
   project.provide('telemetrygen', telemetrygen);
+  project.provide('h2spec', h2spec);
   return () => {
     sayLeftOut('the OpenTelemetry SDK of Python (gRPC, HTTP/protobuf)', python);
     sayLeftOut('telemetrygen, the Go client (gRPC, HTTP/protobuf)', telemetrygen);
+    sayLeftOut('h2spec, the conformance of HTTP/2', h2spec);
   };
 }
 
@@ -62,13 +70,13 @@ async function installPython(): Promise<string> {
   return python;
 }
 
-async function installTelemetrygen(): Promise<string> {
-  const folder = join(CACHE, `telemetrygen-${TELEMETRYGEN_VERSION}`);
-  const binary = join(folder, 'telemetrygen');
+async function installGo(name: string, from: string, version: string): Promise<string> {
+  const folder = join(CACHE, `${name}-${version}`);
+  const binary = join(folder, name);
   if (existsSync(binary)) return binary;
   await run('go', ['version']);
-  await reporting(`building telemetrygen ${TELEMETRYGEN_VERSION}, which takes minutes the first time`, () =>
-    run('go', ['install', `${TELEMETRYGEN}@${TELEMETRYGEN_VERSION}`], { GOBIN: folder, CGO_ENABLED: '0' }),
+  await reporting(`building ${name} ${version}, which can take minutes the first time`, () =>
+    run('go', ['install', `${from}@${version}`], { GOBIN: folder, CGO_ENABLED: '0' }),
   );
   return binary;
 }

@@ -70,3 +70,49 @@ test('what is compressed inflates to itself', async () => {
   }
   expect(await compress('none', text)).toBe(text);
 });
+
+describe('into memory that is given', () => {
+  const content = Buffer.from('spans and more spans '.repeat(5000));
+  const rooms = () => {
+    const out = new Set<Buffer>();
+    return {
+      out,
+      take(bytes: number): Buffer {
+        const room = Buffer.alloc(bytes + 100);
+        out.add(room);
+        return room;
+      },
+      give(room: Buffer): void {
+        expect(out.delete(room)).toBe(true);
+      },
+    };
+  };
+
+  test('the content lies there', () => {
+    const own = rooms();
+    const found = inflate('gzip', gzipSync(content), 1024 ** 2, own);
+    expect(Buffer.compare(found, content)).toBe(0);
+    expect([...own.out].map(({ buffer }) => buffer)).toEqual([found.buffer]);
+  });
+
+  test.each([
+    ['whose trailer tells too little', Buffer.concat([gzipSync(content), gzipSync(Buffer.from('x'))]), 'x'],
+    ['of nothing', gzipSync(Buffer.alloc(0)), undefined],
+  ])('a body %s: the room comes back, and the content is right', (_, body, more) => {
+    const own = rooms();
+    const found = inflate('gzip', body, 1024 ** 2, own);
+    const expected = more === undefined ? Buffer.alloc(0) : Buffer.concat([content, Buffer.from(more)]);
+    expect(Buffer.compare(found, expected)).toBe(0);
+    expect([...own.out].every(({ buffer }) => buffer === found.buffer)).toBe(true);
+  });
+
+  test.each([
+    ['truncated', gzipSync(content).subarray(0, 60), 1024 ** 2],
+    ['too large', gzipSync(content), 1000],
+    ['no gzip', content, 1024 ** 2],
+  ])('%s: the room comes back', (_, body, limit) => {
+    const own = rooms();
+    expect(() => inflate('gzip', body, limit, own)).toThrow(PipelineError);
+    expect(own.out.size).toBe(0);
+  });
+});

@@ -65,6 +65,7 @@ export class Sink implements Outlets, Consumer {
   }
 
   async consume(batch: Batch): Promise<void> {
+    if (isTelemetry(batch)) batch.keep();
     await this.answer(batch);
     this.batches.push(batch);
   }
@@ -80,9 +81,8 @@ export class Sink implements Outlets, Consumer {
 
 /** The value of a counter with exactly these labels; 0 where nothing counted yet. */
 export async function counted(context: Context, name: string, labels: Record<string, string>): Promise<number> {
-  const metric = await context.meter.registry.getSingleMetric(name)?.get();
-  const same = metric?.values.find(({ labels: found }) =>
-    Object.entries(labels).every(([key, value]) => found[key] === value),
-  );
+  const same = context.meter
+    .read(name)
+    .find(({ labels: found }) => Object.entries(labels).every(([key, value]) => found[key] === value));
   return same?.value ?? 0;
 }

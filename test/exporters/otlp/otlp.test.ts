@@ -206,6 +206,16 @@ describe('a destination that is not there', () => {
   });
 });
 
+test.each([
+  ['of the connection', { connection: 'close' }],
+  ['of HTTP/2', { ':path': '/other' }],
+  ['of gRPC', { 'grpc-timeout': '1S' }],
+  ['with a line break', { authorization: 'a\r\nb: c' }],
+  ['beyond ASCII', { tenant: 'café' }],
+])('headers %s are refused', (_, headers) => {
+  expect(otlpExporterConfig.safeParse({ endpoint: 'backend:4317', headers }).success).toBe(false);
+});
+
 test.each(['backend', 'ftp://backend:1', 'http://user:secret@backend:4317'])('endpoint %s is refused', (endpoint) => {
   expect(otlpExporterConfig.safeParse({ endpoint }).success).toBe(false);
 });

@@ -1,12 +1,14 @@
 /**
- * What the gRPC transport costs: the receiver's server on `node:http2` beside one on grpc-js with raw buffers, under the
- * same load, in turn (A B A B). `node bench/transport/run.ts [rounds] [seconds]`. Prints spans per CPU-second of the
- * server process; only the ratio means anything on another machine. Figures: docs/decisions/0003-grpc-server.md.
+ * What the gRPC transport costs: the receiver on an HTTP/2 of its own, beside a bare server on `node:http2` and one on
+ * grpc-js with raw buffers, under the same load, in turn (A B C A B C). `npm run bench:transport -- [rounds] [seconds]`.
+ * Prints spans per CPU-second of the server process; only the ratios mean anything on another machine. Figures:
+ * docs/decisions/0007-http2.md.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
+import { type Kind, KINDS } from './kinds.ts';
 import { traceRequest } from './request.ts';
 
 const CONNECTIONS = 4;
@@ -21,8 +23,6 @@ interface Usage {
   readonly items: number;
   readonly rssBytes: number;
 }
-
-type Kind = 'ours' | 'grpc-js';
 
 async function usage(server: ChildProcess): Promise<Usage> {
   server.send('usage');
@@ -53,7 +53,7 @@ async function callRepeatedly(session: ClientHttp2Session, framed: Buffer, isOve
 }
 
 /** Spans per CPU-second of one server process under load, and its memory at the end, MiB. */
-async function measure(kind: Kind, framed: Buffer): Promise<{ rate: number; rssMib: number }> {
+async function measure(kind: Kind, framed: Buffer): Promise<Result> {
   const server = fork(new URL('server.ts', import.meta.url), [kind]);
   const [{ port }] = (await once(server, 'message')) as [{ port: number }];
   // Node's client refuses answers while it has more than 10 MB to send.
@@ -80,11 +80,22 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 }
 
-function row(kind: Kind, results: readonly { rate: number; rssMib: number }[]): string {
+interface Result {
+  readonly rate: number;
+  readonly rssMib: number;
+}
+
+function rateOf(results: readonly Result[]): number {
+  return median(results.map(({ rate }) => rate));
+}
+
+function row(kind: Kind, results: readonly Result[], ours: readonly Result[]): string {
   const rates = results.map(({ rate }) => rate / 1e6);
   const spread = (Math.max(...rates) - Math.min(...rates)) / median(rates);
   const rss = median(results.map(({ rssMib }) => rssMib));
-  return `  ${kind.padEnd(8)} ${median(rates).toFixed(2)} M spans per CPU-second (spread ${(spread * 100).toFixed(0)} %), ${rss.toFixed(0)} MiB`;
+  const figures = `${median(rates).toFixed(2)} M spans per CPU-second (spread ${(spread * 100).toFixed(0)} %)`;
+  const ratio = (rateOf(ours) / rateOf(results)).toFixed(2);
+  return `  ${kind.padEnd(10)} ${figures}, ${rss.toFixed(0)} MiB; ours to it: ${ratio}\n`;
 }
 
 for (const spans of [512, 8192]) {
@@ -92,13 +103,10 @@ for (const spans of [512, 8192]) {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   const framed = Buffer.concat([prefix, message]);
-  const results: Record<Kind, { rate: number; rssMib: number }[]> = { ours: [], 'grpc-js': [] };
+  const results: Record<Kind, Result[]> = { ours: [], 'node:http2': [], 'grpc-js': [] };
   for (let round = 0; round < rounds; round++) {
-    for (const kind of ['ours', 'grpc-js'] as const) results[kind].push(await measure(kind, framed));
+    for (const kind of KINDS) results[kind].push(await measure(kind, framed));
   }
-  const ratio = median(results.ours.map(({ rate }) => rate)) / median(results['grpc-js'].map(({ rate }) => rate));
-  process.stdout.write(
-    `${spans} spans a request, ${Math.round(message.length / spans)} bytes each\n${row('ours', results.ours)}\n` +
-      `${row('grpc-js', results['grpc-js'])}\n  ratio    ${ratio.toFixed(2)}\n`,
-  );
+  process.stdout.write(`${spans} spans a request, ${Math.round(message.length / spans)} bytes each\n`);
+  for (const kind of KINDS) process.stdout.write(row(kind, results[kind], results.ours));
 }

@@ -1,0 +1,54 @@
+/**
+ * The parts of the hot path one by one, in this process: ns per item, median and spread of many runs. What stands behind
+ * each trick of it (docs/performance.md).
+ *
+ *   npm run bench:micro [-- --only scan --time 500 --items 512]
+ */
+import { parseArgs } from 'node:util';
+import { Bench } from 'tinybench';
+import { type Case, CASES } from './cases.ts';
+
+const HELP = `usage: npm run bench:micro -- [options]
+
+  --only TEXT   only parts whose name contains TEXT
+  --items N     spans, data points or log records a request (512)
+  --time MS     how long each part is run (500)
+  --help
+
+Examples:
+  npm run bench:micro
+  npm run bench:micro -- --only gzip --items 8192
+`;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    items: { type: 'string', default: '512' },
+    time: { type: 'string', default: '500' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) process.stdout.write(HELP);
+else await measure();
+
+async function measure(): Promise<void> {
+  const items = Number(values.items);
+  const chosen = CASES.filter(({ name }) => name.includes(values.only));
+  if (chosen.length === 0) throw new Error(`no part's name contains ${values.only}`);
+  process.stdout.write(`${items} items a request\n${'part'.padEnd(44)} ns per item      spread\n`);
+  // One bench for each: what one compiles and collects does not count against the next.
+  for (const one of chosen) await run(one, items);
+}
+
+async function run({ name, make }: Case, items: number): Promise<void> {
+  const work = make(items);
+  const bench = new Bench({ time: Number(values.time), warmupTime: 200 });
+  bench.add(name, work);
+  await bench.run();
+  const latency = bench.tasks[0]?.result as { latency?: { p50: number; p75: number; min: number } } | undefined;
+  if (latency?.latency === undefined) throw new Error(`${name} failed`);
+  const perItem = (ms: number): string => ((ms * 1e6) / items).toFixed(1);
+  const { p50, p75, min } = latency.latency;
+  process.stdout.write(`${name.padEnd(44)} ${perItem(p50).padStart(11)}      ${perItem(min)} to ${perItem(p75)}\n`);
+}

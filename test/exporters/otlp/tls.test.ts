@@ -1,0 +1,117 @@
+import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttps } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { otlpExporterConfig } from '../../../exporters/otlp/config.ts';
+import { OtlpExporter } from '../../../exporters/otlp/otlp.ts';
+import { TelemetryBatch } from '../../../pipeline/batch.ts';
+import type { PipelineError } from '../../../pipeline/errors.ts';
+import { EXPORT_METHODS } from '../../../proto/otlp/export.ts';
+import { testContext } from '../../support/context.ts';
+import { requestBytes } from '../../support/otlp-requests.ts';
+
+/** Certificates of an authority of our own: of the server, and of a client. */
+let folder: string;
+const file = (name: string): string => join(folder, name);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'windback-tls-'));
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
+  const authority = ['-addext', 'basicConstraints=critical,CA:TRUE', '-out', 'ca.pem', '-keyout', 'ca.key'];
+  openssl('req', '-x509', ...key, '-subj', '/CN=authority', ...authority);
+  writeFileSync(file('names'), 'subjectAltName=DNS:localhost,DNS:backend.test,IP:127.0.0.1\n');
+  for (const name of ['server', 'client']) {
+    openssl('req', ...key, '-subj', `/CN=${name}`, '-out', `${name}.csr`, '-keyout', `${name}.key`);
+    const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'names'];
+    openssl('x509', '-req', '-in', `${name}.csr`, ...by, '-out', `${name}.pem`);
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const cleanups: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean();
+});
+
+/** A grpc-js server over TLS; what it got. */
+async function secureServer(asksForCertificate = false): Promise<{ port: number; got: Buffer[] }> {
+  const got: Buffer[] = [];
+  const server = new Server({ 'grpc.max_receive_message_length': -1 });
+  const same = (bytes: Buffer) => bytes;
+  const answer: handleUnaryCall<Buffer, Buffer> = (call, done) => {
+    got.push(call.request);
+    done(null, Buffer.alloc(0));
+  };
+  const codec = {
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
+  const method = { path: EXPORT_METHODS.traces, requestStream: false, responseStream: false, ...codec };
+  server.addService({ Export: method }, { Export: answer });
+  const pair = { private_key: readFileSync(file('server.key')), cert_chain: readFileSync(file('server.pem')) };
+  const credentials = ServerCredentials.createSsl(readFileSync(file('ca.pem')), [pair], asksForCertificate);
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
+  );
+  cleanups.push(() => server.forceShutdown());
+  return { port, got };
+}
+
+async function send(endpoint: string, tls: object, batch: TelemetryBatch): Promise<string> {
+  const config = otlpExporterConfig.parse({ endpoint, tls, compression: 'none' });
+  const exporter = new OtlpExporter(config, testContext('otlp/out'));
+  await exporter.start();
+  cleanups.push(() => exporter.stop(AbortSignal.timeout(2000)));
+  return exporter.consume(batch).then(
+    () => 'sent',
+    (error: PipelineError) => `${error.code} ${error.detail}`,
+  );
+}
+
+const batch = (count: number) => TelemetryBatch.open('traces', requestBytes('traces', count));
+
+test.each(['localhost', '127.0.0.1'])('tls.ca_file, by the name and by the address: %s', async (host) => {
+  const { port, got } = await secureServer();
+  const sent = batch(10_000);
+  expect(await send(`${host}:${port}`, { ca_file: file('ca.pem') }, sent)).toBe('sent');
+  expect(Buffer.compare(got[0] as Buffer, sent.bytes)).toBe(0);
+});
+
+test('a certificate of somebody else', async () => {
+  const { port, got } = await secureServer();
+  expect(await send(`localhost:${port}`, {}, batch(1))).toMatch(/^unreachable .*certificate/);
+  expect(await send(`localhost:${port}`, { insecure_skip_verify: true }, batch(1))).toBe('sent');
+  expect(got).toHaveLength(1);
+});
+
+test('server_name_override', async () => {
+  const { port } = await secureServer();
+  const tls = { ca_file: file('ca.pem') };
+  expect(await send(`127.0.0.1:${port}`, { ...tls, server_name_override: 'backend.test' }, batch(1))).toBe('sent');
+  expect(await send(`127.0.0.1:${port}`, { ...tls, server_name_override: 'other.test' }, batch(1))).toMatch(
+    /^unreachable .*other\.test/,
+  );
+});
+
+test('a server that asks for a certificate', async () => {
+  const { port } = await secureServer(true);
+  const tls = { ca_file: file('ca.pem') };
+  const own = { cert_file: file('client.pem'), key_file: file('client.key') };
+  expect(await send(`localhost:${port}`, { ...tls, ...own }, batch(1))).toBe('sent');
+  expect(await send(`localhost:${port}`, tls, batch(1))).toMatch(/^unreachable/);
+});
+
+test('a server that speaks no HTTP/2', async () => {
+  const server = createHttps({ key: readFileSync(file('server.key')), cert: readFileSync(file('server.pem')) });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  expect(await send(`localhost:${port}`, { ca_file: file('ca.pem') }, batch(1))).toMatch(/^unreachable/);
+});
