@@ -61,4 +61,6 @@ export interface CommandEntry {
   /** The same as in the command; a test compares them. */
   readonly summary: string;
   load(): Promise<{ readonly command: Command }>;
+  /** Whether it runs on until it is stopped, so that memory counts more than the last bit of speed. */
+  readonly stays?: boolean;
 }

@@ -6,6 +6,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'run',
     summary: 'Run the pipelines of a configuration until a signal stops them.',
     load: () => import('./commands/run.ts'),
+    stays: true,
   },
   {
     name: 'replay',

@@ -4,12 +4,12 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { components } from './components.ts';
+import { loadComponents } from './components.ts';
 import { type Generated, generatedFiles } from './docs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const isCheck = process.argv.includes('--check');
-const problems = generatedFiles(components).flatMap((file) => bringUpToDate(file));
+const problems = generatedFiles(await loadComponents()).flatMap((file) => bringUpToDate(file));
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 if (problems.length > 0) process.exitCode = 1;
 

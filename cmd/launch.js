@@ -1,27 +1,59 @@
 #!/usr/bin/env node
-// What `npx windback` starts. Windback is TypeScript that Node.js 24 runs as it is; an older Node.js hands over to the
-// one that `npm ci` brings along. This file must parse on any of them.
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+// What `npx windback` starts: the bundle, where there is one of just these sources (`npm run build`), else the sources,
+// TypeScript that Node.js 24 runs as it is. An older Node.js hands over to the one that `npm ci` brings along. This file
+// must parse on any of them.
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const NEEDED = 24;
-const program = fileURLToPath(new URL('./windback.ts', import.meta.url));
-const brought = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));
+const ROOT = new URL('../', import.meta.url);
+const SOURCE = new URL('cmd/windback.ts', ROOT);
+const BROUGHT = fileURLToPath(new URL('node_modules/node/bin/node', ROOT));
 
 if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
-  await import('./windback.ts');
-} else if (existsSync(brought)) {
-  const child = spawn(brought, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
+  await import((bundle() ?? SOURCE).href);
+} else if (existsSync(BROUGHT)) {
+  await handOver();
+} else {
+  process.stderr.write(
+    `windback needs Node.js ${NEEDED} or later, this is ${process.version}; run npm ci, which brings it along\n`,
+  );
+  process.exitCode = 1;
+}
+
+/** The bundle; undefined where there is none, or something that went into it is no longer as it was. */
+function bundle() {
+  let manifest;
+  try {
+    manifest = JSON.parse(readFileSync(new URL('dist/manifest.json', ROOT), 'utf8'));
+  } catch {
+    return undefined;
+  }
+  const { folder, inputs } = manifest;
+  const program = new URL(`dist/${folder}/windback.js`, ROOT);
+  if (!existsSync(program)) return undefined;
+  // Without the sources beside it, a bundle is what there is.
+  return !existsSync(SOURCE) || inputs.every(isSame) ? program : undefined;
+}
+
+/** Whether a file is what was bundled: by size and time, or else, as after copying, by its content. */
+function isSame({ path, bytes, mtimeMs, sha256 }) {
+  const file = new URL(path, ROOT);
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) return path.startsWith('node_modules/');
+  if (found.size !== bytes) return false;
+  if (found.mtimeMs === mtimeMs) return true;
+  const { createHash } = process.getBuiltinModule('node:crypto');
+  return createHash('sha256').update(readFileSync(file)).digest('hex') === sha256;
+}
+
+async function handOver() {
+  const { spawn } = await import('node:child_process');
+  const child = spawn(BROUGHT, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
   // The terminal sends Ctrl-C to both; only what was sent to this process alone is passed on.
   process.on('SIGINT', () => {});
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     process.exitCode = code ?? (signal === null ? 1 : 130);
   });
-} else {
-  process.stderr.write(
-    `windback needs Node.js ${NEEDED} or later, this is ${process.version}; run npm ci, which brings it along\n`,
-  );
-  process.exitCode = 1;
 }

@@ -7,6 +7,8 @@ import { parseCommandLine, usage } from './args.ts';
 import type { Command, CommandEntry, Io } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { commandHelp, programHelp } from './help.ts';
+import { keepMemorySmall } from './memory.ts';
+import { sourceStack } from './stack.ts';
 
 /** Runs one command line, without the program's name. Resolves to the exit code and never rejects. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -29,7 +31,9 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
   }
   if (first === 'help') return dispatch([argv[1] as string, '--help'], io);
   const isNamed = first !== '' && !first.startsWith('-');
-  const { command } = await find(isNamed ? first : 'run').load();
+  const entry = find(isNamed ? first : 'run');
+  if (entry.stays === true) keepMemorySmall();
+  const { command } = await entry.load();
   const args = parseCommandLine(isNamed ? argv.slice(1) : argv, command);
   if (args.flag('help')) {
     io.stdout.write(commandHelp(command));
@@ -71,10 +75,11 @@ function report(thrown: unknown, io: Io): number {
     const { message, row, code, cause } = thrown;
     const text = code === 'usage' ? thrown.detail : message;
     io.stderr.write(`${error} ${text}; ${row.todo}\n`);
-    if (code === 'internal' && cause instanceof Error) io.stderr.write(`${cause.stack}\n`);
+    if (code === 'internal' && cause instanceof Error)
+      io.stderr.write(`${sourceStack(cause.stack ?? String(cause))}\n`);
     return row.exit;
   }
   io.stderr.write(`${error} a defect in Windback; please report it\n`);
-  io.stderr.write(`${thrown instanceof Error ? thrown.stack : String(thrown)}\n`);
+  io.stderr.write(`${sourceStack((thrown instanceof Error && thrown.stack) || String(thrown))}\n`);
   return 1;
 }

@@ -1,6 +1,6 @@
 /** The path under test: OTLP gRPC -> deployment -> health, as configured by a user, with an exporter that forgets. */
 import { z } from 'zod';
-import { components } from '../../cmd/components.ts';
+import { loadComponents } from '../../cmd/components.ts';
 import type { ComponentTable, ExporterFactory } from '../../pipeline/component.ts';
 import { SystemClock } from '../../pipeline/clock.ts';
 import { loadConfig } from '../../pipeline/config/load.ts';
@@ -10,6 +10,8 @@ import { Meter } from '../../pipeline/telemetry/meter.ts';
 import { METRICS } from '../../pipeline/telemetry/metrics-table.ts';
 import { freePort } from '../load/free-port.ts';
 import { serve } from '../load/child.ts';
+
+const components = await loadComponents();
 
 let items = 0;
 const forget: ExporterFactory = {

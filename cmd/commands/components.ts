@@ -1,6 +1,7 @@
 import type { ComponentTable } from '../../pipeline/component.ts';
 import { jsonSchema } from '../../pipeline/config/json-schema.ts';
 import type { Command } from '../command.ts';
+import { loadComponents } from '../components.ts';
 
 interface Row {
   readonly kind: 'receiver' | 'processor' | 'exporter';
@@ -22,7 +23,7 @@ Examples:
   windback components --json | jq -r '.[].type'
 `,
   async run(args, io) {
-    const { components } = await import('../components.ts');
+    const components = await loadComponents();
     io.stdout.write(args.flag('json') ? asJson(components) : asText(rows(components)));
     return 0;
   },

@@ -1,5 +1,6 @@
 import { jsonSchema } from '../../pipeline/config/json-schema.ts';
 import type { Command } from '../command.ts';
+import { loadComponents } from '../components.ts';
 
 export const command: Command = {
   name: 'schema',
@@ -15,8 +16,7 @@ Examples:
   windback schema > windback.schema.json
 `,
   async run(_args, io) {
-    const { components } = await import('../components.ts');
-    io.stdout.write(`${JSON.stringify(jsonSchema(components), null, 2)}\n`);
+    io.stdout.write(`${JSON.stringify(jsonSchema(await loadComponents()), null, 2)}\n`);
     return 0;
   },
 };

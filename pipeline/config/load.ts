@@ -1,9 +1,10 @@
+import { availableParallelism } from 'node:os';
 import { checkGraph, type Wirable } from '../graph-check.ts';
 import type { ComponentTable } from '../component.ts';
 import type { z } from 'zod';
 import { check } from './check.ts';
 import { type Components, checkComponents } from './components.ts';
-import { expand } from './expand.ts';
+import { type Environment, expand } from './expand.ts';
 import { type FileStorageConfig, fileStorageConfig } from './file-storage.ts';
 import type { LoadedConfig, PipelineConfig, ServiceSettings } from './loaded.ts';
 import { type Located, find } from './located.ts';
@@ -11,7 +12,7 @@ import { checkPipelines } from './pipelines.ts';
 import { ConfigError, type Problem, sortProblems } from './report.ts';
 import type { Endpoint } from './scalars.ts';
 import { EXTENSIONS, ID, type Section, healthCheckConfig, rootConfig, serviceConfig } from './schema.ts';
-import { type SourcesInput, readSources } from './sources.ts';
+import { type Merged, type SourcesInput, readSources } from './sources.ts';
 import { suggestion } from './suggest.ts';
 
 /**
@@ -19,10 +20,43 @@ import { suggestion } from './suggest.ts';
  * first those of YAML itself, and only when there are none, those of what it says.
  */
 export function loadConfig(input: SourcesInput, table: ComponentTable): LoadedConfig {
+  return checkMerged(mergeSources(input), input.env, table);
+}
+
+/** Gives the factories of the kinds that are named, each as `exporters/otlp`, or all there are. */
+export type LoadComponents = (kinds?: ReadonlySet<string>) => Promise<ComponentTable>;
+
+/** The same, loading no more components than the configuration names. */
+export async function loadConfigLazily(input: SourcesInput, load: LoadComponents): Promise<LoadedConfig> {
+  const merged = mergeSources(input);
+  try {
+    return checkMerged(merged, input.env, await load(kindsIn(merged.root)));
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigError)) throw thrown;
+  }
+  // What is wrong with it is told in view of everything that could have been meant.
+  return checkMerged(merged, input.env, await load());
+}
+
+function mergeSources(input: SourcesInput): Merged {
   const merged = readSources(input);
   if (merged.problems.length > 0) throw new ConfigError(merged.problems, merged.files);
+  return merged;
+}
+
+/** The components that stand in a configuration, each as section and type. */
+function kindsIn(root: Located): ReadonlySet<string> {
+  const kinds = (['receivers', 'processors', 'connectors', 'exporters'] as const).flatMap((section) => {
+    const { node } = find(root, [section]);
+    const ids = node?.kind === 'map' ? [...node.entries.keys()] : [];
+    return ids.map((id) => `${section === 'connectors' ? 'processors' : section}/${ID.exec(id)?.groups?.type}`);
+  });
+  return new Set(kinds);
+}
+
+function checkMerged(merged: Merged, env: Environment, table: ComponentTable): LoadedConfig {
   const problems: Problem[] = [];
-  const root = expand(merged.root, input.env, problems);
+  const root = expand(merged.root, env, problems);
   const top = check(rootConfig, root, { path: [], keyAt: root.at });
   problems.push(...top.problems);
 
@@ -150,6 +184,7 @@ function serviceSettings(service: z.output<typeof serviceConfig>, extensions: Se
     adminToken: admin.token,
     fileStorage: extension(fileStorageConfig) as FileStorageConfig | undefined,
     healthCheck: healthCheck.enabled ? healthCheck.endpoint : undefined,
+    workers: service.workers === 'auto' ? availableParallelism() : service.workers,
     shutdownTimeoutMs: service.shutdown_timeout,
   };
 }
