@@ -1,11 +1,12 @@
 /** The options of every command that reads a configuration. */
 import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
-import { loadConfig } from '../pipeline/config/load.ts';
+import { loadConfigLazily } from '../pipeline/config/load.ts';
 import type { LoadedConfig } from '../pipeline/config/loaded.ts';
 import { formatProblem } from '../pipeline/config/report.ts';
 import { usage } from './args.ts';
 import type { Args, Io, OptionSpecs } from './command.ts';
+import { loadComponents } from './components.ts';
 
 export const CONFIG_OPTIONS = {
   config: {
@@ -23,15 +24,23 @@ export const CONFIG_OPTIONS = {
   },
 } as const satisfies OptionSpecs;
 
-/** Loads what the command line names and prints its warnings. Throws `PipelineError` with `usage` or `config`. */
-export async function loadFrom(args: Args, io: Io, command: string): Promise<LoadedConfig> {
+/**
+ * Loads what the command line names and prints its warnings; `onFile` is told of the files that were read. Throws
+ * `PipelineError` with `usage` or `config`.
+ */
+export async function loadFrom(
+  args: Args,
+  io: Io,
+  command: string,
+  onFile: (path: string, text: string) => void = () => {},
+): Promise<LoadedConfig> {
   const sources = args.texts('config');
   if (sources.length === 0) {
     throw usage(
       `which configuration? Give one with --config, for example: windback ${command} --config examples/windback.yaml`,
     );
   }
-  return load(sources, args, io);
+  return load(sources, args, io, onFile);
 }
 
 /** Loads a configuration that is built in, with the command line's `--set`. Throws `PipelineError` with `config`. */
@@ -39,11 +48,18 @@ export function loadText(yaml: string, args: Args, io: Io): Promise<LoadedConfig
   return load([`yaml:${yaml}`], args, io);
 }
 
-async function load(sources: readonly string[], args: Args, io: Io): Promise<LoadedConfig> {
-  // Loaded here, so that --help need not wait for every component.
-  const { components } = await import('./components.ts');
-  const readFile = (path: string): string => readFileSync(path, 'utf8');
-  const loaded = loadConfig({ sources, sets: args.texts('set'), env: io.env, readFile }, components);
+async function load(
+  sources: readonly string[],
+  args: Args,
+  io: Io,
+  onFile: (path: string, text: string) => void = () => {},
+): Promise<LoadedConfig> {
+  const readFile = (path: string): string => {
+    const text = readFileSync(path, 'utf8');
+    onFile(path, text);
+    return text;
+  };
+  const loaded = await loadConfigLazily({ sources, sets: args.texts('set'), env: io.env, readFile }, loadComponents);
   printWarnings(loaded, io);
   return loaded;
 }

@@ -166,6 +166,20 @@ export const ERRORS = {
     grpc: GRPC.failed_precondition,
     http: 500,
   },
+  cannot_share_port: {
+    ...permanent,
+    what: 'several threads cannot listen on this address',
+    todo: 'set service.workers to 1, or run on Linux with a port other than 0',
+    grpc: GRPC.failed_precondition,
+    http: 500,
+  },
+  worker_lost: {
+    ...retryable,
+    what: 'an ingest worker ended by itself',
+    todo: 'nothing at once: the others go on and it is started again, and clients send again what was not answered; if it repeats, report the error that stands here, or give it more memory where it ran out',
+    grpc: GRPC.unavailable,
+    http: 503,
+  },
   file_unreadable: {
     ...permanent,
     what: 'the file cannot be read',

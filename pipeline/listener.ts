@@ -1,27 +1,36 @@
 import { lookup } from 'node:dns/promises';
-import type { AddressInfo, Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import type { Endpoint } from './config/scalars.ts';
 import { PipelineError } from './errors.ts';
 import type { Logger } from './telemetry/logger.ts';
+import type { Siblings, WorkerSiblings } from './workers/siblings.ts';
+
+/** An endpoint on which other threads of this process listen too; the system hands each connection to one of them. */
+interface SharedEndpoint extends Endpoint {
+  readonly sharing: WorkerSiblings;
+}
+
+/** The endpoint as an instance with these siblings listens on it. */
+export function shared(endpoint: Endpoint, siblings: Siblings | undefined): Endpoint {
+  if (siblings?.place !== 'worker') return endpoint;
+  const sharing: SharedEndpoint = { ...endpoint, sharing: siblings };
+  return sharing;
+}
 
 /**
  * Makes `server` listen on `endpoint`, and logs where; `key` is the place in the configuration that says so, for the
- * error. Resolves to the address as bound, which tells the port where 0 was asked for. Rejects with `port_in_use` or
- * `cannot_listen`.
+ * error. Resolves to the address as bound, which tells the port where 0 was asked for. Rejects with `port_in_use`,
+ * `cannot_listen` or `cannot_share_port`.
  */
 export async function listen(server: Server, endpoint: Endpoint, key: string, logger: Logger): Promise<string> {
   const wanted = format(endpoint.host, endpoint.port);
   try {
     // IPv4 first: where localhost is both, clients that try only 127.0.0.1 are many and those that try only ::1 are few.
     const { address } = await lookup(endpoint.host, { order: 'ipv4first' });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host: address, port: endpoint.port }, () => {
-        server.removeListener('error', reject);
-        resolve();
-      });
-    });
+    if (isShared(endpoint)) await listenShared(server, address, endpoint, `${wanted} (${key})`);
+    else await bind(server, { host: address, port: endpoint.port });
   } catch (error) {
+    if (error instanceof PipelineError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'EADDRINUSE') throw new PipelineError('port_in_use', `${wanted} (${key})`, { cause: error });
     throw new PipelineError('cannot_listen', `${wanted} (${key}): ${(error as Error).message}`, { cause: error });
@@ -36,6 +45,46 @@ export async function listen(server: Server, endpoint: Endpoint, key: string, lo
     );
   }
   return address;
+}
+
+function isShared(endpoint: Endpoint): endpoint is SharedEndpoint {
+  return 'sharing' in endpoint;
+}
+
+async function listenShared(
+  server: Server,
+  host: string,
+  { port, sharing }: SharedEndpoint,
+  at: string,
+): Promise<void> {
+  if (port === 0) throw new PipelineError('cannot_share_port', `${at}: each thread would get a port of its own`);
+  // Another process that shares its ports, too, would not be noticed otherwise: it would take a part of the connections.
+  if (sharing.isFirst) await probe(host, port);
+  try {
+    await bind(server, { host, port, reusePort: true });
+    sharing.doors.add(server, host, port);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTSUP' && code !== 'EINVAL') throw error;
+    throw new PipelineError('cannot_share_port', `${at}: ${message}`, { cause: error });
+  }
+}
+
+/** Rejects as listening alone would. */
+async function probe(host: string, port: number): Promise<void> {
+  const alone = createServer((socket) => socket.destroy());
+  await bind(alone, { host, port });
+  await new Promise((resolve) => alone.close(resolve));
+}
+
+function bind(server: Server, where: { host: string; port: number; reusePort?: boolean }): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(where, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
 }
 
 /** `host:port`, with brackets around an IPv6 address. */

@@ -6,6 +6,14 @@ interface Known {
   readonly candidates: readonly string[];
 }
 
+/** Told of changes, so that other threads learn of them. */
+export interface RolesWatch {
+  /** A deployment event named a candidate that was not known. */
+  begun?(serviceKey: string, baseline: string, candidate: string): void;
+  /** The whole of what is known of a service; no candidates where its rollouts have ended. */
+  changed?(serviceKey: string, baseline: string, candidates: readonly string[]): void;
+}
+
 /**
  * What this process knows of the rollouts under way: written by whoever learns of one (a deployment event at the
  * tagger, a new version at the judge), read by the tagger for `deployment.role`. Bounded by `limit` service keys.
@@ -17,9 +25,20 @@ export class Roles {
   overflowed = 0;
   readonly #services = new Map<string, Known>();
   readonly #limit: number;
+  #watch: RolesWatch = {};
 
   constructor(limit = 10_000) {
     this.#limit = limit;
+  }
+
+  /** There is one watch. */
+  watch(watch: RolesWatch): void {
+    this.#watch = watch;
+  }
+
+  /** Everything that is known, as `set` takes it. */
+  entries(): [serviceKey: string, baseline: string, candidates: readonly string[]][] {
+    return [...this.#services].map(([key, { baseline, candidates }]) => [key, baseline, candidates]);
   }
 
   /** Records that `candidate` is rolling out against `baseline`; `''` where the baseline is not known. */
@@ -28,12 +47,15 @@ export class Roles {
     const others = known?.baseline === baseline ? known.candidates : [];
     if (others.includes(candidate)) return;
     this.set(serviceKey, baseline, [...others.slice(-MAX_OTHERS), candidate]);
+    this.#watch.begun?.(serviceKey, baseline, candidate);
   }
 
   /** Records all candidates of a service at once; none ends its rollouts. */
   set(serviceKey: string, baseline: string, candidates: readonly string[]): void {
     if (candidates.length === 0) {
-      if (this.#services.delete(serviceKey)) this.epoch++;
+      if (!this.#services.delete(serviceKey)) return;
+      this.epoch++;
+      this.#watch.changed?.(serviceKey, '', []);
       return;
     }
     const known = this.#services.get(serviceKey);
@@ -44,6 +66,7 @@ export class Roles {
     }
     this.#services.set(serviceKey, { baseline, candidates });
     this.epoch++;
+    this.#watch.changed?.(serviceKey, baseline, candidates);
   }
 
   end(serviceKey: string): void {

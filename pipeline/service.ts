@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts';
-import type { Context } from './component.ts';
+import type { Context, Sheddable } from './component.ts';
 import type { LoadedConfig } from './config/loaded.ts';
 import { asPipelineError, PipelineError } from './errors.ts';
 import { buildGraph, type Graph, type Instance } from './graph.ts';
@@ -8,6 +8,7 @@ import { Router } from './routes.ts';
 import { MemoryStorages, type Storages } from './storage.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Meter } from './telemetry/meter.ts';
+import type { Siblings } from './workers/siblings.ts';
 
 /** The outside world as the whole service sees it; each component gets its own `Context` cut from it. */
 export interface Surroundings {
@@ -19,6 +20,8 @@ export interface Surroundings {
   readonly storages?: Storages;
   /** Whoever gives it serves it. */
   readonly router?: Router;
+  /** What the component with this id shares with those in other threads, where there are others. */
+  readonly siblings?: (id: string) => Siblings | undefined;
 }
 
 export type ServiceState = 'new' | 'starting' | 'ready' | 'stopping' | 'stopped';
@@ -39,9 +42,9 @@ export class Service {
     this.#logger = logger;
     this.#clock = clock;
     this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
-    this.#graph = buildGraph(
-      loaded,
-      (id): Context => ({
+    this.#graph = buildGraph(loaded, (id): Context => {
+      const siblings = surroundings.siblings?.(id);
+      return {
         id,
         logger: logger.child({ component: id }),
         meter,
@@ -50,12 +53,19 @@ export class Service {
         roles: this.roles,
         storage: storages.of(id),
         routes: router.of(id),
-      }),
-    );
+        ...(siblings === undefined ? {} : { siblings }),
+      };
+    });
   }
 
   get state(): ServiceState {
     return this.#state;
+  }
+
+  /** The receivers whose clients can be sent elsewhere, by id. */
+  sheddable(): Map<string, Sheddable> {
+    const able = this.#graph.receivers.filter(({ component }) => 'shed' in component && 'load' in component);
+    return new Map(able.map(({ id, component }) => [id, component as unknown as Sheddable]));
   }
 
   /**

@@ -2,9 +2,11 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { components } from '../cmd/components.ts';
+import { loadComponents } from '../cmd/components.ts';
 import { ERRORS } from '../pipeline/errors.ts';
 import { METRICS } from '../pipeline/telemetry/metrics-table.ts';
+
+const components = await loadComponents();
 
 const ROOT = join(import.meta.dirname, '..');
 const COMPONENT_KINDS = ['receivers', 'processors', 'exporters'] as const;

@@ -1,8 +1,10 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import type { LoadedConfig } from '../../pipeline/config/loaded.ts';
 import type { Logger } from '../../pipeline/telemetry/logger.ts';
+import type { ConfigTexts } from '../../pipeline/workers/messages.ts';
 import type { Command, Io } from '../command.ts';
 import { CONFIG_OPTIONS, loadFrom } from '../config-options.ts';
+import { INGEST_WORKER } from '../ingest-entry.ts';
 import { listeners } from '../listeners.ts';
 
 /** How long after the shutdown timeout a component that does not stop is left behind, ms. */
@@ -28,8 +30,14 @@ Examples:
   windback run --config env:WINDBACK_CONFIG
 `,
   async run(args, io) {
-    const loaded = await loadFrom(args, io, 'run');
-    const engine = await createEngine(loaded);
+    const files = new Map<string, string>();
+    const loaded = await loadFrom(args, io, 'run', (path, text) => files.set(path, text));
+    const engine = await createEngine(loaded, {
+      sources: args.texts('config'),
+      sets: args.texts('set'),
+      env: { ...io.env },
+      files,
+    });
     const stopRequested = Promise.withResolvers<void>();
     let firstMs = 0;
     const unsubscribe = io.onSignal(() => {
@@ -65,7 +73,7 @@ interface Engine {
 }
 
 /** The service and the operator's endpoints beside it. */
-async function createEngine(loaded: LoadedConfig): Promise<Engine> {
+async function createEngine(loaded: LoadedConfig, config: ConfigTexts): Promise<Engine> {
   const [{ Service }, { SystemClock }, { createLogger }, { Meter }, { METRICS }, { Router }, admin] = await Promise.all(
     [
       import('../../pipeline/service.ts'),
@@ -82,7 +90,15 @@ async function createEngine(loaded: LoadedConfig): Promise<Engine> {
   const clock = new SystemClock((thrown) => logger.error({ err: thrown }, 'a periodic task failed; please report it'));
   const router = new Router();
   const storages = await openStored(loaded, logger);
-  const service = new Service(loaded, { clock, random: Math.random, logger, meter, router, ...storages });
+  const surroundings = { clock, random: Math.random, logger, meter, router, ...storages };
+  const service =
+    loaded.service.workers === 1
+      ? new Service(loaded, surroundings)
+      : new (await import('../../pipeline/workers/threaded-service.ts')).ThreadedService(
+          loaded,
+          { entry: INGEST_WORKER, config },
+          surroundings,
+        );
   const view = { meter, state: () => service.state };
   const api = { router, token: loaded.service.adminToken };
   const { metrics, healthCheck, shutdownTimeoutMs } = loaded.service;

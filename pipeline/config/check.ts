@@ -33,7 +33,7 @@ type Issue = z.core.$ZodIssue;
 
 export function check<S extends z.ZodType>(schema: S, node: Located, place: Place): Checked<z.output<S>> {
   const value = fit(node, schema);
-  const result = schema.safeParse(value, { error: (issue) => want(issue) });
+  const result = schema.safeParse(value, { error: (issue) => want(issue), jitless: true });
   if (result.success) return { output: result.data, value, problems: [] };
   const subject = { schema, node, value, place };
   const problems = withoutConsequences(result.error.issues).flatMap((issue) => explain(issue, [], subject));

@@ -49,6 +49,8 @@ export interface ServiceSettings {
   readonly fileStorage: FileStorageConfig | undefined;
   /** Where `/livez` and `/readyz` are served; undefined: nowhere (`health_check: {enabled: false}`). */
   readonly healthCheck: Endpoint | undefined;
+  /** How many threads receive telemetry; 1: the main one, and no others. */
+  readonly workers: number;
   /** How long stopping may take, in milliseconds. */
   readonly shutdownTimeoutMs: number;
 }

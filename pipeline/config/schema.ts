@@ -89,6 +89,8 @@ const telemetryConfig = z.strictObject({
     .describe("The operator's API, served where the metrics are."),
 });
 
+const WORKERS_MAX = 64;
+
 const ids = z.array(z.string());
 
 const pipelineConfig = z.strictObject({
@@ -103,6 +105,12 @@ export const serviceConfig = z.strictObject({
   shutdown_timeout: duration
     .prefault('15s')
     .describe('How long stopping may take. What is still queued in memory after that is lost, and counted.'),
+  workers: z
+    .union([z.int().min(1).max(WORKERS_MAX), z.enum(['auto'])])
+    .default(1)
+    .describe(
+      'How many threads receive and fold telemetry; `auto`: one for each core. With 1 everything runs in one thread.',
+    ),
   pipelines: z
     .record(z.string(), pipelineConfig)
     .prefault({})

@@ -16,6 +16,8 @@ export const METRICS: Readonly<Record<string, string>> = {
   windback_health_custom_errors_total:
     'Conditions of custom indicators that could not be told, by indicator, condition (where, bad) and reason.',
   windback_health_deltas_total: 'Health deltas handed on.',
+  windback_health_unsent_items:
+    'Items that are folded, and whose deltas have not been taken yet: what the loss of the process, or of an ingest worker, would lose.',
   windback_health_series: 'Series folded since the last flush.',
   windback_health_pending_calls: 'Calls that wait for the end of the request that made them.',
   windback_health_dropped_calls_total: 'Calls that were not joined to a request, by reason.',
@@ -39,7 +41,18 @@ export const METRICS: Readonly<Record<string, string>> = {
   windback_exporter_queue_size: 'Batches waiting or under way.',
   windback_exporter_queue_items: 'Items waiting or under way.',
   windback_exporter_queue_capacity: 'Batches that the queue can hold.',
+  windback_worker_threads: 'Ingest workers that receive telemetry; none where everything runs in one thread.',
+  windback_worker_received_items_total:
+    'Items that the receivers of an ingest worker took responsibility for, by worker.',
+  windback_worker_busy_ratio:
+    'Share of the last second in which the event loop of an ingest worker was busy, by worker.',
+  windback_worker_lost_total: 'Ingest workers that ended by themselves, by reason; each is started again.',
+  windback_worker_shed_connections_total:
+    'Connections that an ingest worker asked to come again elsewhere, since it had more than its share.',
   windback_process_uptime_seconds: 'Seconds since the process started.',
   windback_process_memory_rss_bytes: 'Resident memory of the process.',
   windback_process_cpu_seconds_total: 'User and system CPU time of the process.',
 };
+
+/** Gauges of which every thread measures the same thing: the largest counts, not the sum. */
+export const UNADDABLE: ReadonlySet<string> = new Set(['windback_memory_limiter_bytes']);

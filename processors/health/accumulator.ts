@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Tag } from '../../pipeline/tag.ts';
 import {
   type Bins,
@@ -188,8 +189,17 @@ export class Accumulator {
     this.#events.push(event);
   }
 
-  /** The deltas since the last flush, one per slot, ascending; and begins anew. */
-  flush(): HealthDelta[] {
+  /**
+   * The deltas since the last flush, one per slot, ascending. What is folded from the call on is for the next flush:
+   * others have a turn after every `SERIES_PER_TURN` series.
+   */
+  async flush(): Promise<HealthDelta[]> {
+    const resources = this.#resources;
+    const events = this.#events;
+    this.#resources = new Map();
+    this.#events = [];
+    this.#budget = { left: this.#maxSeries };
+    this.#forgetNames();
     const slots = new Map<number, { series: DeltaSeries[]; events: DeploymentEvent[] }>();
     const at = (slot: number) => {
       let entry = slots.get(slot);
@@ -199,20 +209,23 @@ export class Accumulator {
       }
       return entry;
     };
-    for (const resource of this.#resources.values()) {
-      resource.forEachSlot((slot, series) => at(slot).series.push(...series));
+    let untilTurn = SERIES_PER_TURN;
+    for (const resource of resources.values()) {
+      resource.forEachSlot((slot, series) => {
+        at(slot).series.push(...series);
+        untilTurn -= series.length;
+      });
+      if (untilTurn > 0) continue;
+      untilTurn = SERIES_PER_TURN;
+      await setImmediate();
     }
-    for (const event of this.#events) at(Math.floor(event.atSeconds)).events.push(event);
-    this.#resources = new Map();
-    this.#events = [];
-    this.#budget = { left: this.#maxSeries };
-    this.#forgetNames();
+    for (const event of events) at(Math.floor(event.atSeconds)).events.push(event);
     return [...slots]
       .sort(([a], [b]) => a - b)
       .map(([slot, { series, events }]) => ({ source: this.#source, slot, series, events }));
   }
 
-  /** Makes room where names crowd. Only between flushes: no series holds an index then. */
+  /** Makes room where names crowd. Only between flushes: no series to come holds an index then. */
   #forgetNames(): void {
     let all = 0;
     for (const [key, { operations, names }] of this.#tables) {
@@ -234,6 +247,8 @@ export class Accumulator {
   }
 }
 
+/** Series finished at once: some 5 ms. */
+const SERIES_PER_TURN = 4096;
 const MAX_SERVICE_KEYS = 10_000;
 /** Signatures come and go: with more names than this a table is made anew, so that new ones find room. */
 const CROWDED_NAMES = MAX_NAMES * 0.75;

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { TelemetryBatch } from '../../pipeline/batch.ts';
+import type { SeenRequests } from '../../pipeline/workers/siblings.ts';
 import type { LogColumns, SpanColumns } from '../../proto/otlp/columns.ts';
 import { idWord } from '../../proto/otlp/ids.ts';
 
@@ -16,12 +17,19 @@ const SAMPLED_SPANS = 16;
 export class RecentRequests {
   /** When each came, seconds since the epoch; the oldest first. */
   readonly #arrivals = new Map<string, number>();
+  readonly #seen: SeenRequests | undefined;
+
+  /** `seen`: what all threads have seen, where there are several. A retry may come to any of them. */
+  constructor(seen?: SeenRequests) {
+    this.#seen = seen;
+  }
 
   /** Whether the same request came before, within the time; it is remembered from now on. */
   isRepeated(batch: TelemetryBatch, nowSeconds: number): boolean {
     const fingerprint = fingerprintOf(batch);
     if (fingerprint === undefined) return false;
     const oldest = nowSeconds - REMEMBERED_SECONDS;
+    if (this.#seen !== undefined) return this.#seen.isRepeated(fingerprint, nowSeconds, oldest);
     const arrival = this.#arrivals.get(fingerprint) ?? Number.NEGATIVE_INFINITY;
     this.#arrivals.delete(fingerprint);
     this.#forget(oldest);

@@ -44,6 +44,17 @@ export class MetricsFolder {
     this.#resourcePrefixes = names.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
   }
 
+  /** Whether any point of the batch is of use here. */
+  concerns({ bytes, columns }: TelemetryBatch): boolean {
+    const { count, nameOffset, nameLength } = columns as PointColumns;
+    for (let i = 0; i < count; i++) {
+      if (i > 0 && nameOffset[i] === nameOffset[i - 1]) continue;
+      const use = this.#useOf(bytes, nameOffset[i] as number, nameLength[i] as number);
+      if (use?.unitNs !== undefined || use?.isResource === true) return true;
+    }
+    return false;
+  }
+
   fold(batch: TelemetryBatch, into: Accumulator, policy: FoldPolicy, tally: Tally): void {
     const columns = batch.columns as PointColumns;
     const tags = batch.tags as readonly Tag[];

@@ -3,6 +3,7 @@ import type { Component, Consumer, Context, Outlets } from '../../pipeline/compo
 import { asPipelineError } from '../../pipeline/errors.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
+import type { WorkerSiblings } from '../../pipeline/workers/siblings.ts';
 import { Accumulator } from './accumulator.ts';
 import { CallJoiner, type DroppedCalls } from './calls.ts';
 import type { HealthConfig } from './config.ts';
@@ -14,6 +15,7 @@ import { foldSpans } from './fold-spans.ts';
 import { FlagFolder } from './feature-flags.ts';
 import { emptyTally, type FoldPolicy, REASONS, type Tally } from './policy.ts';
 import { SignatureFolder } from './signatures.ts';
+import { Unsent } from './unsent.ts';
 
 /**
  * Folds tagged telemetry into health deltas and passes it through untouched. A pipeline that lists it as a receiver
@@ -29,10 +31,12 @@ export class HealthFolder implements Component, Consumer {
   readonly #custom: CustomFolder;
   readonly #flags: FlagFolder;
   readonly #calls: CallJoiner;
-  readonly #recent = new RecentRequests();
+  readonly #recent: RecentRequests;
+  readonly #unsent: Unsent;
   readonly #counts = new Map<string, Count>();
   readonly #deltas: Count;
   #stopTicking: () => void = () => {};
+  #flushing: Promise<void> = Promise.resolve();
 
   constructor(config: HealthConfig, next: Outlets, context: Context) {
     this.#config = config;
@@ -45,18 +49,23 @@ export class HealthFolder implements Component, Consumer {
     this.#metrics = new MetricsFolder(config.resource_metrics);
     this.#signatures = new SignatureFolder(config.signatures.min_severity, config.signatures.max_per_flush);
     this.#calls = new CallJoiner(config.max_pending_calls, Math.floor(context.random() * 0xffff_ffff));
+    this.#unsent = new Unsent(context);
+    const { siblings } = context;
+    this.#recent = new RecentRequests(siblings?.place === 'worker' ? siblings.seen : undefined);
+    if (siblings?.place === 'main') siblings.serve((batch) => this.#fold(batch));
     this.#deltas = context.meter.counter('windback_health_deltas_total', { processor: context.id });
     context.meter.observe('windback_health_series', { processor: context.id }, () => this.#accumulator.seriesCount);
     context.meter.observe('windback_health_pending_calls', { processor: context.id }, () => this.#calls.pending);
   }
 
   async start(): Promise<void> {
-    this.#stopTicking = this.#context.clock.every(this.#config.flush_interval, () => this.#flush());
+    this.#stopTicking = this.#context.clock.every(this.#config.flush_interval, () => (this.#flushing = this.#flush()));
   }
 
   async stop(): Promise<void> {
     this.#stopTicking();
     this.#stopTicking = () => {};
+    await this.#flushing;
     await this.#flush();
   }
 
@@ -65,7 +74,29 @@ export class HealthFolder implements Component, Consumer {
     // What stands behind may tag anew; what is folded is the batch as it was here.
     const own = isTelemetry(batch) && batch.tags !== undefined ? batch.fork() : undefined;
     await this.#next.to(batch.signal).consume(batch);
-    if (own !== undefined) this.#fold(own);
+    if (own === undefined) return;
+    if (this.#isForMain(own)) await this.#leaveToMain(own);
+    else this.#fold(own);
+  }
+
+  /**
+   * Cumulative metrics are differences of one point and the next, and the next may come to another thread: where there
+   * are several, the main one folds all that are of use.
+   */
+  #isForMain(batch: TelemetryBatch): boolean {
+    if (batch.signal !== 'metrics' || this.#context.siblings?.place !== 'worker') return false;
+    return this.#metrics.concerns(batch) || this.#config.custom.some(({ signal }) => signal === 'metrics');
+  }
+
+  /** What cannot be left there has been passed on all the same, and is not refused: it is not judged, and counted. */
+  async #leaveToMain(batch: TelemetryBatch): Promise<void> {
+    try {
+      await (this.#context.siblings as WorkerSiblings).main.consume(batch);
+    } catch (thrown) {
+      const { message } = asPipelineError(thrown);
+      this.#report(batch.signal, { ...emptyTally(), malformed: batch.items });
+      this.#context.logger.warn({ signal: batch.signal }, `a request cannot be judged: ${message}`);
+    }
   }
 
   #fold(batch: TelemetryBatch): void {
@@ -99,9 +130,11 @@ export class HealthFolder implements Component, Consumer {
   }
 
   async #flush(): Promise<void> {
-    const deltas = this.#accumulator.flush();
+    const flushed = this.#accumulator.flush();
+    const sent = this.#unsent.take();
     this.#signatures.flushed();
-    if (deltas.length === 0 || !this.#next.has('health')) return;
+    const deltas = await flushed;
+    if (deltas.length === 0 || !this.#next.has('health')) return sent();
     this.#deltas.add(deltas.length);
     try {
       await this.#next.to('health').consume({ signal: 'health', items: deltas.length, deltas });
@@ -111,10 +144,12 @@ export class HealthFolder implements Component, Consumer {
       this.#context.meter.counter('windback_processor_dropped_items_total', labels).add(deltas.length);
       this.#context.logger.error({ code, items: deltas.length, todo: row.todo }, `deltas were dropped: ${message}`);
     }
+    sent();
   }
 
   #report(signal: TelemetrySignal, tally: Tally): void {
     this.#count('windback_health_folded_items_total', signal).add(tally.folded);
+    this.#unsent.add(signal, tally.folded);
     for (const [field, reason] of Object.entries(REASONS)) {
       const amount = tally[field as keyof Tally];
       if (amount > 0) this.#count('windback_health_ignored_items_total', signal, reason).add(amount);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { components } from '../../cmd/components.ts';
+import { loadComponents } from '../../cmd/components.ts';
 import type { Batch, Signal } from '../../pipeline/batch.ts';
 import { ManualClock } from '../../pipeline/clock.ts';
 import type {
@@ -20,6 +20,8 @@ import { SIGNALS } from '../../pipeline/config/schema.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { Sink, testContext } from '../support/context.ts';
 import { health, telemetry } from '../support/pipeline.ts';
+
+const components = await loadComponents();
 
 const folder = mkdtempSync(join(tmpdir(), 'windback-contract-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { components } from '../../cmd/components.ts';
+import { loadComponents } from '../../cmd/components.ts';
 import { generatedFiles, optionsTable, withOptions } from '../../cmd/docs.ts';
+
+const components = await loadComponents();
 
 const ROOT = join(import.meta.dirname, '../..');
 

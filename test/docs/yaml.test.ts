@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { components } from '../../cmd/components.ts';
+import { loadComponents } from '../../cmd/components.ts';
 import { jsonSchema } from '../../pipeline/config/json-schema.ts';
 import { loadConfig } from '../../pipeline/config/load.ts';
 import { ConfigError, formatProblem } from '../../pipeline/config/report.ts';
+
+const components = await loadComponents();
 
 const ROOT = join(import.meta.dirname, '../..');
 

@@ -47,6 +47,7 @@ service:
       fileStorage: undefined,
       healthCheck: { host: 'localhost', port: 13133 },
       shutdownTimeoutMs: 90_000,
+      workers: 1,
     });
     expect(loaded.warnings).toEqual([]);
   });

@@ -38,6 +38,7 @@ it('prints the effective configuration with defaults and without secrets', () =>
         admin: { token: '[REDACTED]' },
       },
       shutdown_timeout: '15s',
+      workers: 1,
       pipelines: { traces: { receivers: ['otlp'], processors: [], exporters: ['debug'] } },
     },
   });

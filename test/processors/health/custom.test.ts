@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { components } from '../../../cmd/components.ts';
+import { loadComponents } from '../../../cmd/components.ts';
 import type { TelemetryBatch } from '../../../pipeline/batch.ts';
 import { loadConfig } from '../../../pipeline/config/load.ts';
 import { ConfigError, formatProblems } from '../../../pipeline/config/report.ts';
@@ -8,6 +8,8 @@ import type { DeltaSeries } from '../../../proto/windback/health.ts';
 import { counted } from '../../support/context.ts';
 import { keyValues, logs, metrics, nanos, open, type SpanSpec, traces, tracesJson } from '../../support/telemetry.ts';
 import { Folding, NOW, RESOURCE } from './support.ts';
+
+const components = await loadComponents();
 
 interface Custom {
   readonly name?: string;

@@ -1,0 +1,136 @@
+/** Clients with one long-lived connection each, that connect again when the server asks them to, and try again. */
+import { Agent, request } from 'node:http';
+import { type ClientHttp2Session, connect } from 'node:http2';
+import { EXPORT_METHODS, EXPORT_PATHS } from '../../proto/otlp/export.ts';
+
+const PAUSE_MS = 20;
+
+export interface Client {
+  /** Resolves when the server has taken the body. */
+  send(body: Buffer): Promise<void>;
+  close(): void;
+}
+
+/** What clients have done together. */
+export interface Effort {
+  requests: number;
+  retries: number;
+  connections: number;
+}
+
+export function grpcClient(port: number, effort: Effort): Client {
+  let session: ClientHttp2Session | undefined;
+  const open = (): ClientHttp2Session => {
+    if (session === undefined || session.closed || session.destroyed) {
+      session = connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 1 << 20 } });
+      session.on('error', () => {});
+      effort.connections++;
+    }
+    return session;
+  };
+  return {
+    send: (body) => persist(() => call(open(), body), effort),
+    close: () => session?.destroy(),
+  };
+}
+
+function call(session: ClientHttp2Session, body: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': EXPORT_METHODS.traces,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    let status: unknown;
+    const read = (headers: NodeJS.Dict<unknown>): void => {
+      status = headers['grpc-status'] ?? status;
+    };
+    stream.on('response', read);
+    stream.on('trailers', read);
+    stream.on('error', reject);
+    stream.on('close', () => (String(status) === '0' ? resolve() : reject(new Error(`status ${String(status)}`))));
+    stream.resume();
+    stream.end(body);
+  });
+}
+
+/** OTLP/JSON over HTTP/1.1. */
+export function jsonClient(port: number, effort: Effort): Client {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  agent.on('free', () => {});
+  return {
+    send: (body) => persist(() => post(agent, port, body, effort), effort),
+    close: () => agent.destroy(),
+  };
+}
+
+function post(agent: Agent, port: number, body: Buffer, effort: Effort): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', 'content-length': body.length };
+    const sent = request(
+      { host: '127.0.0.1', port, path: EXPORT_PATHS.traces, method: 'POST', agent, headers },
+      (answer) => {
+        answer.resume();
+        answer.on('end', () =>
+          answer.statusCode === 200 ? resolve() : reject(new Error(`HTTP ${answer.statusCode}`)),
+        );
+      },
+    );
+    sent.on('socket', () => {
+      if (!sent.reusedSocket) effort.connections++;
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+async function persist(attempt: () => Promise<void>, effort: Effort): Promise<void> {
+  for (;;) {
+    try {
+      await attempt();
+      effort.requests++;
+      return;
+    } catch {
+      effort.retries++;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+}
+
+/**
+ * Sends `bodies` in turn for a while, so many a second at each client: what a client sends does not depend on how fast
+ * the one that it is connected to is.
+ */
+export async function sendAtRate(
+  clients: readonly Client[],
+  bodies: readonly Buffer[],
+  perSecond: number,
+  seconds: number,
+): Promise<void> {
+  const start = performance.now();
+  let next = 0;
+  const work = async (client: Client, offset: number): Promise<void> => {
+    for (let due = offset; due < seconds; due += 1 / perSecond) {
+      const wait = start + due * 1000 - performance.now();
+      if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
+      await client.send(bodies[next++ % bodies.length] as Buffer);
+    }
+  };
+  await Promise.all(clients.map((client, i) => work(client, i / clients.length / perSecond)));
+}
+
+/** Sends `bodies` in turn for a while, with `streams` requests under way at each client. */
+export async function keepSending(
+  clients: readonly Client[],
+  bodies: readonly Buffer[],
+  streams: number,
+  seconds: number,
+): Promise<void> {
+  const until = performance.now() + seconds * 1000;
+  let next = 0;
+  const work = async (client: Client): Promise<void> => {
+    while (performance.now() < until) await client.send(bodies[next++ % bodies.length] as Buffer);
+  };
+  await Promise.all(clients.flatMap((client) => Array.from({ length: streams }, () => work(client))));
+}

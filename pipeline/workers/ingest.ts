@@ -1,0 +1,194 @@
+import type { MessagePort } from 'node:worker_threads';
+import { z } from 'zod';
+import type { Batch } from '../batch.ts';
+import { SystemClock } from '../clock.ts';
+import type { Component, Consumer, Outlets, ProcessorFactory } from '../component.ts';
+import type { LoadedConfig } from '../config/loaded.ts';
+import { asPipelineError, type PipelineError } from '../errors.ts';
+import { Service } from '../service.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { Meter } from '../telemetry/meter.ts';
+import { METRICS } from '../telemetry/metrics-table.ts';
+import { inPieces, toData } from './batch-data.ts';
+import { Doors } from './doors.ts';
+import { errorData, errorOf, type ToMain, type ToWorker, type WorkerStart } from './messages.ts';
+import { SeenTable } from './seen-table.ts';
+import { cellMaker } from './series.ts';
+import { SharedHeld } from './shared-memory.ts';
+import type { WorkerSiblings } from './siblings.ts';
+import { workerPart } from './split.ts';
+
+/** How often gauges that are read when somebody looks are looked at. */
+const REFRESH_MS = 1000;
+
+/** Signals that cross a link, or pass it. */
+const LINKED = ['traces', 'metrics', 'logs', 'health'] as const;
+
+/**
+ * Runs in an ingest worker, from when the main thread says start until it says stop: the pipelines of telemetry, with
+ * their receivers and exporters. What it makes of them goes to the main thread through `port`.
+ */
+export class IngestWorker {
+  readonly #port: MessagePort;
+  readonly #start: WorkerStart;
+  readonly #service: Service;
+  readonly #meter: Meter;
+  readonly #clock: SystemClock;
+  /** Batches that the main thread has not answered. */
+  readonly #calls = new Map<number, PromiseWithResolvers<void>>();
+  readonly #doors = new Doors();
+  #lastCall = 0;
+  #stopRefreshing: () => void = () => {};
+
+  constructor(port: MessagePort, start: WorkerStart, loaded: LoadedConfig) {
+    this.#port = port;
+    this.#start = start;
+    const logger = createLogger(loaded.service.logLevel).child({ worker: start.index });
+    this.#clock = new SystemClock((thrown) =>
+      logger.error({ err: thrown }, 'a periodic task failed; please report it'),
+    );
+    this.#meter = new Meter(
+      METRICS,
+      cellMaker((place) => this.#tell({ kind: 'series', ...place })),
+    );
+    this.#service = new Service(
+      workerPart(loaded, (target) => link((batch) => this.#hand(target, batch, 'tagged'))),
+      { clock: this.#clock, random: Math.random, logger, meter: this.#meter, siblings: (id) => this.#siblings(id) },
+    );
+    for (const [serviceKey, baseline, candidates] of start.roles)
+      this.#service.roles.set(serviceKey, baseline, candidates);
+    this.#service.roles.watch({
+      begun: (serviceKey, baseline, candidate) => this.#tell({ kind: 'begun', serviceKey, baseline, candidate }),
+    });
+    port.on('message', (message: ToWorker) => void this.#receive(message));
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      await this.#service.start();
+      this.#stopRefreshing = this.#clock.every(REFRESH_MS, () => this.#meter.refresh());
+      this.#tell({ kind: 'ready' });
+    } catch (thrown) {
+      this.#tell({ kind: 'failed', error: errorData(asPipelineError(thrown)) });
+      this.#port.close();
+    }
+  }
+
+  async #receive(message: ToWorker): Promise<void> {
+    switch (message.kind) {
+      case 'start':
+        return this.#begin();
+      case 'taken': {
+        const call = this.#calls.get(message.call);
+        this.#calls.delete(message.call);
+        if (message.error === undefined) call?.resolve();
+        else call?.reject(errorOf(message.error));
+        return;
+      }
+      case 'roles':
+        this.#service.roles.set(message.serviceKey, message.baseline, message.candidates);
+        return;
+      case 'report': {
+        const receivers = [...this.#service.sheddable()];
+        const connections = receivers.flatMap(([receiver, able]) => able.load().map((load) => ({ receiver, ...load })));
+        this.#tell({ kind: 'load', connections });
+        return;
+      }
+      case 'doors':
+        if (message.count === 0) return this.#doors.close();
+        await this.#doors.open(message.count);
+        return this.#tell({ kind: 'opened' });
+      case 'shed':
+        for (const { receiver, id } of message.connections) this.#service.sheddable().get(receiver)?.shed(id);
+        return;
+      case 'stop':
+        return this.#stop(message.timeoutMs);
+    }
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    this.#stopRefreshing();
+    this.#doors.close();
+    const isClean = await this.#service.stop(timeoutMs);
+    this.#meter.refresh();
+    this.#tell({ kind: 'stopped', isClean });
+    this.#port.close();
+  }
+
+  #siblings(id: string): WorkerSiblings | undefined {
+    const { memory, index, isFirst } = this.#start;
+    const [held, seen] = [memory.held.get(id), memory.seen.get(id)];
+    if (held === undefined || seen === undefined) return undefined;
+    return {
+      place: 'worker',
+      main: { consume: (batch) => this.#hand(`instance:${id}`, batch, 'untagged') },
+      held: new SharedHeld(held, index),
+      seen: new SeenTable(seen, index),
+      doors: this.#doors,
+      isFirst,
+    };
+  }
+
+  /** Resolves when the main thread has taken responsibility for the batch. */
+  async #hand(target: string, batch: Batch, form: 'tagged' | 'untagged'): Promise<void> {
+    if (batch.signal !== 'health') return this.#call(target, batch, form);
+    for (const piece of inPieces(batch)) await this.#call(target, piece, form);
+  }
+
+  #call(target: string, batch: Batch, form: 'tagged' | 'untagged'): Promise<void> {
+    const { data, transfer } = toData(batch, form);
+    const call = ++this.#lastCall;
+    const answered = Promise.withResolvers<void>();
+    this.#calls.set(call, answered);
+    this.#port.postMessage({ kind: 'batch', call, target, batch: data } satisfies ToMain, transfer);
+    return answered.promise;
+  }
+
+  #tell(message: ToMain): void {
+    this.#port.postMessage(message, []);
+  }
+}
+
+/** A processor that hands what comes to it to another thread, and on to what stands behind it, if anything does. */
+function link(hand: (batch: Batch) => Promise<void>): ProcessorFactory {
+  return {
+    type: 'workers',
+    stability: 'beta',
+    summary: '',
+    config: z.strictObject({}),
+    accepts: LINKED,
+    emits: LINKED,
+    mutates: false,
+    create: (_config, next) => new Link(hand, next),
+  };
+}
+
+class Link implements Component, Consumer {
+  readonly #hand: (batch: Batch) => Promise<void>;
+  readonly #next: Outlets;
+
+  constructor(hand: (batch: Batch) => Promise<void>, next: Outlets) {
+    this.#hand = hand;
+    this.#next = next;
+  }
+
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {}
+
+  async consume(batch: Batch): Promise<void> {
+    const outcomes = await Promise.allSettled([
+      this.#hand(batch),
+      this.#next.has(batch.signal) ? this.#next.to(batch.signal).consume(batch) : undefined,
+    ]);
+    const errors = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [asPipelineError(outcome.reason)] : [],
+    );
+    const [first] = errors;
+    if (first !== undefined) throw errors.find(isRetryable) ?? first;
+  }
+}
+
+function isRetryable({ row }: PipelineError): boolean {
+  return row.retryable;
+}

@@ -1,0 +1,84 @@
+import type { LoadedConfig } from '../config/loaded.ts';
+import type { Roles } from '../roles.ts';
+import { Service, type ServiceState, type Surroundings } from '../service.ts';
+import type { BalanceSettings } from './balance.ts';
+import type { ConfigTexts } from './messages.ts';
+import { WorkerPool } from './pool.ts';
+import { shareMemory } from './shared-memory.ts';
+import { canShare, mainPart, sharedIds } from './split.ts';
+import { Targets } from './targets.ts';
+
+export interface WorkerProgram {
+  /** The script that each worker runs. */
+  readonly entry: URL;
+  /** What it loads its configuration from: the one that this service was given. */
+  readonly config: ConfigTexts;
+  readonly balance?: BalanceSettings;
+}
+
+/**
+ * A configuration come to life in several threads: ingest workers receive, tag and fold telemetry and send it on; the
+ * main one judges. It is used as a `Service` is.
+ */
+export class ThreadedService {
+  readonly pool: WorkerPool | undefined;
+  readonly #main: Service;
+  readonly #shutdownTimeoutMs: number;
+  readonly #now: () => number;
+
+  constructor(loaded: LoadedConfig, program: WorkerProgram, surroundings: Surroundings) {
+    const { clock, logger, meter } = surroundings;
+    this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
+    this.#now = () => clock.now();
+    if (!canShare(loaded)) {
+      logger.warn('service.workers has no effect: no receiver of this configuration can run in several threads');
+      this.#main = new Service(loaded, surroundings);
+      return;
+    }
+    const targets = new Targets();
+    const ids = sharedIds(loaded);
+    this.#main = new Service(
+      mainPart(loaded, (target, outlets) => targets.connect(target, outlets)),
+      { ...surroundings, siblings: (id) => (ids.includes(id) ? targets.siblings(id) : undefined) },
+    );
+    this.pool = new WorkerPool({
+      ...program,
+      memory: shareMemory(ids, loaded.service.workers),
+      deliver: (target, data) => targets.deliver(target, data),
+      roles: this.#main.roles,
+      clock,
+      logger,
+      meter,
+    });
+  }
+
+  /** What the main thread, and so the judge, knows. */
+  get roles(): Roles {
+    return this.#main.roles;
+  }
+
+  /** Ready where all workers listen. */
+  get state(): ServiceState {
+    const { state } = this.#main;
+    return state === 'ready' && this.pool?.isReady === false ? 'starting' : state;
+  }
+
+  /** What the workers hand batches to starts before them. */
+  async start(): Promise<void> {
+    await this.#main.start();
+    try {
+      await this.pool?.start();
+    } catch (thrown) {
+      await this.#main.stop();
+      throw thrown;
+    }
+  }
+
+  /** The workers first, with all that they have taken; then what they hand it to, in the time that is left. */
+  async stop(timeoutMs = this.#shutdownTimeoutMs): Promise<boolean> {
+    const untilMs = this.#now() + timeoutMs;
+    const workers = (await this.pool?.stop(timeoutMs)) ?? true;
+    const main = await this.#main.stop(Math.max(0, untilMs - this.#now()));
+    return workers && main;
+  }
+}
