@@ -47,7 +47,7 @@ describe('validate', () => {
       `${bad}:3:17: receivers.otlp.protocols.grcp: unknown key; did you mean grpc?`,
       `${bad}:8:3: exporters.debgu: unknown exporter type; did you mean debug?`,
       `${bad}:12:79: service.pipelines.traces.exporters[0]: there is no exporter debug; did you mean debgu? Or add debug under exporters`,
-      '--set: service.x: unknown key; known keys: extensions, pipelines, shutdown_timeout, telemetry',
+      '--set: service.x: unknown key; known keys: extensions, pipelines, shutdown_timeout, telemetry, workers',
       'error: the configuration has 4 problems',
       '',
     ]);
