@@ -47,7 +47,7 @@ export interface Streams {
 const FRAGMENTS_MAX = 32;
 /** What a peer leaves unread of our answers before it is cut off. */
 const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
-/** How long a peer that has closed its side may wait for answers: no window can come that would let them out. */
+/** How long a peer that has closed its side may wait for answers. */
 const HALF_CLOSED_MS_MAX = 60_000;
 /** How long a connection that ends may take to send what is left. */
 const FLUSH_MS_MAX = 30_000;
@@ -322,6 +322,7 @@ export class Connection implements FrameHandler {
     if (this.#isOver) return;
     this.#endWithin(HALF_CLOSED_MS_MAX);
     this.#streams.peerEnded();
+    this.sending.windowsEnd();
   }
 
   #endWithin(ms: number): void {

@@ -22,7 +22,7 @@ interface Outgoing {
   sent: number;
   /** Sent behind the body: trailers. Without them the body ends the stream. */
   readonly trailers: Buffer | undefined;
-  /** Called when the last byte has been handed to the system, or never where the stream ends before. */
+  /** Called when the last byte has been handed to the system, or none can be; never where the stream ends before. */
   readonly done: () => void;
 }
 
@@ -46,6 +46,8 @@ export class Sending {
   readonly #offsets = new Map<number, number>();
   #initialWindow = WINDOW_BYTES_FIRST;
   #window = WINDOW_BYTES_FIRST;
+  /** The peer sends nothing more, and so no window either. */
+  #isFinal = false;
 
   constructor(outbox: Outbox, calm: Calm) {
     this.#outbox = outbox;
@@ -111,9 +113,25 @@ export class Sending {
     }
   }
 
+  /** No window will be widened any more: what does not fit is given up. */
+  windowsEnd(): void {
+    this.#isFinal = true;
+    this.pump();
+  }
+
   /** Sends what the windows and the system take. */
   pump(): void {
-    while (this.#bodies.size > 0 && this.#outbox.unsentBytes < UNSENT_BYTES_MAX) if (!this.#stage()) return;
+    while (this.#bodies.size > 0 && this.#outbox.unsentBytes < UNSENT_BYTES_MAX) {
+      if (this.#stage()) continue;
+      if (this.#isFinal) this.#giveUp();
+      return;
+    }
+  }
+
+  #giveUp(): void {
+    const stuck = [...this.#bodies.values()];
+    this.#bodies.clear();
+    for (const { done } of stuck) done();
   }
 
   /** Frames as much as fits into one stage; false where the windows take nothing. */

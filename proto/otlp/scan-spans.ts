@@ -1,9 +1,24 @@
-import { ascii, isAt } from '../wire/ascii.ts';
+import { isAt } from '../wire/ascii.ts';
 import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { CALLEE_NAMED_BY, NO_STATUS, type SpanColumns } from './columns.ts';
 import { skipId, walkGroups } from './groups.ts';
 import { type ColumnsLease, ColumnSets, GrowingColumns, ResourceCollector } from './growing.ts';
 import { findKey, statusValue, textValue } from './key-value.ts';
+import {
+  CALLEE_OF_KEY,
+  DESTINATION,
+  HTTP_STATUS,
+  HTTP_STATUS_OLD,
+  KEY_BYTES,
+  KEY_LENGTH_LIMIT,
+  KEY_OF,
+  METHOD,
+  METHOD_OLD,
+  ROUTE,
+  RPC_GRPC_STATUS,
+  RPC_RESPONSE_STATUS,
+  RPC_STATUS,
+} from './span-keys.ts';
 
 /*
  * Span:  1 trace_id   2 span_id   4 parent_span_id   5 name   6 kind
@@ -19,6 +34,8 @@ const START = 7 * 8 + FIXED64;
 const END = 8 * 8 + FIXED64;
 const ATTRIBUTE = field(9);
 const STATUS = field(15);
+/** KeyValue.key */
+const KEY = field(1);
 
 /** A kind or status code that no version of OTLP has: what a column of bytes cannot hold. */
 const UNKNOWN_ENUM = 255;
@@ -27,69 +44,11 @@ const CLIENT = 3;
 const PRODUCER = 4;
 const CONSUMER = 5;
 
-/** Attributes that are read; numbers, which the engine can jump by. */
-const ROUTE = 1;
-const METHOD = 2;
-const METHOD_OLD = 3;
-const HTTP_STATUS = 4;
-const HTTP_STATUS_OLD = 5;
-const RPC_GRPC_STATUS = 6;
-const RPC_RESPONSE_STATUS = 7;
-const RPC_STATUS = 8;
-const DESTINATION = 9;
-const PEER_SERVICE = 10;
-const ADDRESS = 11;
-const ADDRESS_OLD = 12;
-const RPC_SERVICE = 13;
-const DB_SYSTEM = 14;
-const DB_SYSTEM_OLD = 15;
-const KEYS: string[] = [''];
-KEYS[ROUTE] = 'http.route';
-KEYS[METHOD] = 'http.request.method';
-KEYS[METHOD_OLD] = 'http.method';
-KEYS[HTTP_STATUS] = 'http.response.status_code';
-KEYS[HTTP_STATUS_OLD] = 'http.status_code';
-KEYS[RPC_GRPC_STATUS] = 'rpc.grpc.status_code';
-KEYS[RPC_RESPONSE_STATUS] = 'rpc.response.status_code';
-KEYS[RPC_STATUS] = 'rpc.status_code';
-KEYS[DESTINATION] = 'messaging.destination.name';
-KEYS[PEER_SERVICE] = 'peer.service';
-KEYS[ADDRESS] = 'server.address';
-KEYS[ADDRESS_OLD] = 'net.peer.name';
-KEYS[RPC_SERVICE] = 'rpc.service';
-KEYS[DB_SYSTEM] = 'db.system.name';
-KEYS[DB_SYSTEM_OLD] = 'db.system';
-const KEY_BYTES = KEYS.map((key) => ascii(key));
-
-/** Keys of this length and more are none of them. */
-const KEY_LENGTH_LIMIT = 32;
-/**
- * Which attribute a key of this length and with this last byte can only be; 0 for none. A look-up where most
- * attributes end; to compare them with each key would cost as much as the walk (bench/micro, "scan traces").
- */
-const KEY_OF = new Uint8Array(KEY_LENGTH_LIMIT * 256);
-for (const [index, key] of KEY_BYTES.entries()) {
-  const at = key.length * 256 + (key.at(-1) ?? 0);
-  if (index > 0 && KEY_OF[at] !== 0) throw new Error(`${KEYS[index]} and ${KEYS[KEY_OF[at] as number]} look alike`);
-  if (index > 0) KEY_OF[at] = index;
-}
-
 /** As whose the attributes of a span are read: by what it is to the service that sent it. */
 const NEITHER = 0;
 const REQUEST = 1;
 const CALL = 2;
 
-/** What names the callee, by the number of the attribute. */
-const CALLEE_OF_KEY = new Uint8Array(KEYS.length).fill(CALLEE_NAMED_BY.nothing);
-CALLEE_OF_KEY[PEER_SERVICE] = CALLEE_NAMED_BY.peerService;
-CALLEE_OF_KEY[ADDRESS] = CALLEE_NAMED_BY.address;
-CALLEE_OF_KEY[ADDRESS_OLD] = CALLEE_NAMED_BY.address;
-CALLEE_OF_KEY[RPC_SERVICE] = CALLEE_NAMED_BY.rpcService;
-CALLEE_OF_KEY[DESTINATION] = CALLEE_NAMED_BY.destination;
-CALLEE_OF_KEY[DB_SYSTEM] = CALLEE_NAMED_BY.dbSystem;
-CALLEE_OF_KEY[DB_SYSTEM_OLD] = CALLEE_NAMED_BY.dbSystem;
-
-/** Little: in a full queue each small request holds a set of columns. */
 const INITIAL_CAPACITY = 128;
 
 /**
@@ -197,6 +156,7 @@ export class SpanScanner {
             firstAttribute = tagAt;
             readAs = this.#readsAttributes ? roleOf(kind) : NEITHER;
           }
+          if (this.#usualAttributes(i, readAs, tagAt, end)) break;
           if (readAs === NEITHER) reader.skipBytes();
           else this.#enterAttribute(i, readAs);
           break;
@@ -280,6 +240,36 @@ export class SpanScanner {
     }
   }
 
+  /**
+   * Attributes from `from` on that are as nearly all are: shorter than 128 bytes, and the key in front. Stops in front of
+   * whatever else there is; false where that is the first one. They are most of a span, so nothing is called for those
+   * that are not read.
+   */
+  #usualAttributes(i: number, role: number, from: number, end: number): boolean {
+    const reader = this.#reader;
+    const { bytes } = reader;
+    let pos = from;
+    while (pos + 1 < end && bytes[pos] === ATTRIBUTE) {
+      const length = bytes[pos + 1] as number;
+      const next = pos + 2 + length;
+      if (length >= 0x80 || next > end) break;
+      if (role !== NEITHER && length > 0) {
+        if (bytes[pos + 2] !== KEY) break;
+        const keyLength = bytes[pos + 3] as number;
+        const keyEnd = pos + 4 + keyLength;
+        if (keyLength < KEY_LENGTH_LIMIT && keyEnd <= next) {
+          const known = KEY_OF[keyLength * 256 + (bytes[keyEnd - 1] as number)] as number;
+          if (known !== 0 && isAt(bytes, pos + 4, KEY_BYTES[known] as Uint8Array))
+            this.#attribute(i, role, known, pos + 2, keyEnd, next);
+        }
+      }
+      pos = next;
+    }
+    if (pos === from) return false;
+    reader.pos = pos;
+    return true;
+  }
+
   #enterAttribute(i: number, role: number): void {
     const reader = this.#reader;
     const length = reader.length();
@@ -289,7 +279,7 @@ export class SpanScanner {
     let key = start + 2;
     let keyLength = bytes[start + 1] as number;
     // The key nearly always comes first.
-    if (length > 0 && bytes[start] !== field(1)) {
+    if (length > 0 && bytes[start] !== KEY) {
       if (findKey(reader, next)) {
         keyLength = reader.length();
         key = reader.pos;

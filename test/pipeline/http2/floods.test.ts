@@ -115,9 +115,8 @@ describe('memory stays bounded', () => {
     return client;
   }
 
-  test('answers that are never read end the connection', async () => {
+  test('answers that are never read: no more of them than streams may be open', async () => {
     const server = await started();
-    // 60 KB of a path that is not there cost as much again to refuse, and the client takes none of it.
     const client = deaf(server)
       .hello([SETTING.initialWindowSize, 2 ** 31 - 1])
       .widen(0, 2 ** 31 - 65_536);
@@ -127,7 +126,6 @@ describe('memory stays bounded', () => {
       for (let i = 0; i < 20; i++, id += 2) client.request(id, body);
     }, 2);
     cleanups.push(() => clearInterval(sending));
-    // What it holds for the client: answers that have not left, at most so many as streams may be open.
     await vi.waitFor(() => expect(client.isClosed || server.requests.length > 50).toBe(true), soon);
     await new Promise((resolve) => setTimeout(resolve, 500));
     clearInterval(sending);
@@ -135,7 +133,7 @@ describe('memory stays bounded', () => {
     await expectServed(server);
   });
 
-  test('refusals that are never read do, too, though an answer waits', async () => {
+  test('frames of ours that are never read end the connection, though an answer waits', async () => {
     const server = await started({}, Buffer.alloc(100_000));
     const client = deaf(server).hello([SETTING.initialWindowSize, 0]).request(1);
     const flood = setInterval(() => {

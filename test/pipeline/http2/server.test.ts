@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { FLAG, FRAME, frame, SETTING, settingsFrame, wordsFrame } from '../../../pipeline/http2/protocol.ts';
@@ -53,6 +53,8 @@ function pattern(length: number, seed = 1): Buffer {
   return bytes;
 }
 
+/** Linux tells of the open files of a process. */
+const OPEN_FILES = '/proc/self/fd';
 const soon = { timeout: 5000, interval: 10 };
 
 describe('bodies, both ways, through node:http2', () => {
@@ -259,9 +261,9 @@ describe('the end', () => {
     await vi.waitFor(() => expect(server.requests.map(({ isComplete }) => isComplete)).toEqual([false]), soon);
   });
 
-  test('no file descriptor is left, however connections end', async () => {
+  test.skipIf(!existsSync(OPEN_FILES))('no file descriptor is left, however connections end', async () => {
     const server = await started({}, Buffer.alloc(300_000));
-    const openFiles = () => readdirSync('/proc/self/fd').length;
+    const openFiles = () => readdirSync(OPEN_FILES).length;
     const before = openFiles();
     const ends: ((client: RawHttp2) => unknown)[] = [
       ({ socket }) => socket.end(),
@@ -278,9 +280,7 @@ describe('the end', () => {
         end(round % 2 === 0 ? client.hello() : client);
       }
     }
-    // The answers of 300 KB do not fit into the windows of those who closed their side; the server's close cuts them.
-    await vi.waitFor(() => expect(openFiles()).toBeLessThanOrEqual(before + 10), soon);
-    await server.close();
+    // The answers of 300 KB do not fit into the windows of those who closed their side: what does not is given up.
     await vi.waitFor(() => expect(openFiles()).toBeLessThanOrEqual(before), soon);
   });
 
