@@ -150,7 +150,7 @@ export class HealthFolder implements Component, Consumer {
   #report(signal: TelemetrySignal, tally: Tally): void {
     this.#count('windback_health_folded_items_total', signal).add(tally.folded);
     this.#unsent.add(signal, tally.folded);
-    for (const [field, reason] of Object.entries(REASONS)) {
+    for (const [field, reason] of REASON_ENTRIES) {
       const amount = tally[field as keyof Tally];
       if (amount > 0) this.#count('windback_health_ignored_items_total', signal, reason).add(amount);
     }
@@ -176,3 +176,5 @@ export class HealthFolder implements Component, Consumer {
     return count;
   }
 }
+
+const REASON_ENTRIES = Object.entries(REASONS);

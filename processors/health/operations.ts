@@ -105,9 +105,19 @@ function nameOf(method: string, route: string): string {
   return `${method} ${route}`;
 }
 
-/** FNV-1a, 32 bits. */
+/** In the manner of FNV-1a, but by four bytes: what waits for a multiplication is the time that a hash takes. */
 function hashRange(bytes: Uint8Array, offset: number, length: number, seed: number): number {
+  const end = offset + length;
   let hash = seed;
-  for (let i = offset; i < offset + length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
+  let i = offset;
+  for (; i + 4 <= end; i += 4) {
+    const word =
+      (bytes[i] as number) |
+      ((bytes[i + 1] as number) << 8) |
+      ((bytes[i + 2] as number) << 16) |
+      ((bytes[i + 3] as number) << 24);
+    hash = Math.imul(hash ^ word ^ (hash >>> 15), 0x01000193);
+  }
+  for (; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
   return hash;
 }

@@ -1,4 +1,3 @@
-import { isAt } from '../wire/ascii.ts';
 import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { CALLEE_NAMED_BY, NO_STATUS, type SpanColumns } from './columns.ts';
 import { skipId, walkGroups } from './groups.ts';
@@ -9,7 +8,7 @@ import {
   DESTINATION,
   HTTP_STATUS,
   HTTP_STATUS_OLD,
-  KEY_BYTES,
+  isKey,
   KEY_LENGTH_LIMIT,
   KEY_OF,
   METHOD,
@@ -89,10 +88,13 @@ export class SpanScanner {
   #scratch = this.#sets.current;
   #count = 0;
   #readsAttributes = true;
+  /** The same bytes, of which it reads four at a time. */
+  #view: DataView = NO_VIEW;
 
   scan(bytes: Uint8Array, lease?: ColumnsLease, readsAttributes = true): SpanColumns {
     const reader = this.#reader;
     this.#readsAttributes = readsAttributes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     reader.reset(bytes, 0, bytes.length);
     this.#resources.clear();
     this.#scratch = this.#sets.current;
@@ -101,6 +103,7 @@ export class SpanScanner {
     walkGroups(reader, this.#resources, this.#span);
     const columns = this.#sets.finish(this.#count, lease);
     reader.reset(EMPTY, 0, 0);
+    this.#view = NO_VIEW;
     return { signal: 'traces', count: this.#count, resources: this.#resources.finish(lease), ...columns };
   }
 
@@ -259,7 +262,7 @@ export class SpanScanner {
         const keyEnd = pos + 4 + keyLength;
         if (keyLength < KEY_LENGTH_LIMIT && keyEnd <= next) {
           const known = KEY_OF[keyLength * 256 + (bytes[keyEnd - 1] as number)] as number;
-          if (known !== 0 && isAt(bytes, pos + 4, KEY_BYTES[known] as Uint8Array))
+          if (known !== 0 && isKey(this.#view, pos + 4, keyLength, known))
             this.#attribute(i, role, known, pos + 2, keyEnd, next);
         }
       }
@@ -288,8 +291,7 @@ export class SpanScanner {
     const keyEnd = key + keyLength;
     if (keyLength < KEY_LENGTH_LIMIT && keyEnd <= next) {
       const known = KEY_OF[keyLength * 256 + (bytes[keyEnd - 1] as number)] as number;
-      if (known !== 0 && isAt(bytes, key, KEY_BYTES[known] as Uint8Array))
-        this.#attribute(i, role, known, start, keyEnd, next);
+      if (known !== 0 && isKey(this.#view, key, keyLength, known)) this.#attribute(i, role, known, start, keyEnd, next);
     }
     reader.pos = next;
   }
@@ -366,6 +368,7 @@ function roleOf(kind: number): number {
 }
 
 const EMPTY = new Uint8Array();
+const NO_VIEW = new DataView(EMPTY.buffer);
 
 /** The code of a Status message, from which only that matters. */
 function statusCode(reader: Reader): number {

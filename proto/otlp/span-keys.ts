@@ -33,7 +33,25 @@ KEYS[ADDRESS_OLD] = 'net.peer.name';
 KEYS[RPC_SERVICE] = 'rpc.service';
 KEYS[DB_SYSTEM] = 'db.system.name';
 KEYS[DB_SYSTEM_OLD] = 'db.system';
-export const KEY_BYTES = KEYS.map((key) => ascii(key));
+const KEY_BYTES = KEYS.map((key) => ascii(key));
+
+/** The bytes of all keys as words of four, little-endian: those of a key begin at its number times `KEY_WORDS`. */
+const KEY_WORDS = 8;
+const WORDS = new Int32Array(KEYS.length * KEY_WORDS);
+const WORD_BYTES = new Uint8Array(WORDS.buffer);
+for (const [number, bytes] of KEY_BYTES.entries()) WORD_BYTES.set(bytes, number * KEY_WORDS * 4);
+
+/**
+ * Whether the key at `at`, which has the length of attribute `known` and its last byte, is the key of that. Four bytes at
+ * a time, and the last ones, fewer than four, one by one.
+ */
+export function isKey(view: DataView, at: number, length: number, known: number): boolean {
+  const words = length >>> 2;
+  const first = known * KEY_WORDS;
+  for (let i = 0; i < words; i++) if (view.getInt32(at + i * 4, true) !== WORDS[first + i]) return false;
+  for (let i = words * 4; i < length; i++) if (view.getUint8(at + i) !== WORD_BYTES[first * 4 + i]) return false;
+  return true;
+}
 
 /** Keys of this length and more are none of them. */
 export const KEY_LENGTH_LIMIT = 32;

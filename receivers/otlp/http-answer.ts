@@ -12,7 +12,7 @@ export type Form = 'protobuf' | 'json';
 const TYPES = { protobuf: 'application/x-protobuf', json: 'application/json' } as const satisfies Record<Form, string>;
 
 /** Full success, where partial_success is not set. */
-const SUCCESS = { protobuf: Buffer.alloc(0), json: Buffer.from('{}') } as const satisfies Record<Form, Buffer>;
+const SUCCESS = { protobuf: '', json: '{}' } as const satisfies Record<Form, string>;
 
 export function answerSuccess(response: Response, form: Form): void {
   answer(response, 200, TYPES[form], SUCCESS[form]);
@@ -34,11 +34,12 @@ export function answerError(response: Response, error: PipelineError, form: Form
 }
 
 /** Does nothing where there was an answer already, or the client went away. */
-function answer(response: Response, status: number, type: string, body: Uint8Array): void {
+function answer(response: Response, status: number, type: string, body: Uint8Array | string): void {
   if (response.headersSent || response.destroyed) return;
   response.statusCode = status;
   response.setHeader('content-type', type);
   response.setHeader('content-length', body.length);
+  // Text goes out in one piece with the headers, which a buffer does not: success is text, of ASCII.
   // Both responses have the method, with signatures that TypeScript cannot join.
   (response as ServerResponse).end(body);
 }
