@@ -6,6 +6,8 @@ export default defineConfig({
     exclude: ['test/interop/**'],
     setupFiles: ['test/setup.ts'],
     pool: 'forks',
+    // Unless told, it leaves a core free, which of two is half.
+    maxWorkers: '100%',
     testTimeout: 30_000,
     hookTimeout: 120_000,
   },
