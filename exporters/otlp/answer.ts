@@ -4,6 +4,7 @@ import { DeadlineError } from '../../pipeline/http2/client.ts';
 import type { ClientAnswer } from '../../pipeline/http2/client-stream.ts';
 import { decodeStatus } from '../../proto/google/status.ts';
 import { decodeExportResponse, type PartialSuccess } from '../../proto/otlp/export.ts';
+import { GRPC_NAMES } from '../../proto/otlp/grpc-status.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 
 /** A gRPC status other than OK. */
@@ -14,32 +15,12 @@ export interface Refusal {
   readonly retryAfterMs: number | undefined;
 }
 
-/** gRPC status codes by number (gRPC, Status codes and their use). */
-const NAMES = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
-const UNKNOWN = NAMES.indexOf('UNKNOWN');
+const UNKNOWN = GRPC_NAMES.indexOf('UNKNOWN');
 
 /** Codes after which the same request may succeed (OTLP specification, Failures); RESOURCE_EXHAUSTED stands apart. */
 const RETRYABLE = new Set<number>(
   ['CANCELLED', 'DEADLINE_EXCEEDED', 'ABORTED', 'OUT_OF_RANGE', 'UNAVAILABLE', 'DATA_LOSS'].map((name) =>
-    NAMES.indexOf(name),
+    GRPC_NAMES.indexOf(name),
   ),
 );
 
@@ -81,7 +62,7 @@ export function errorOf(failure: Refusal | Error, address: string): PipelineErro
     return new PipelineError('unreachable', detail, { cause: failure });
   }
   const { code, retryAfterMs } = failure;
-  const detail = `${address} answered ${NAMES[code] ?? code}: ${failure.message.slice(0, MESSAGE_CHARS_MAX)}`;
+  const detail = `${address} answered ${GRPC_NAMES[code] ?? code}: ${failure.message.slice(0, MESSAGE_CHARS_MAX)}`;
   const options = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (code === GRPC.deadline_exceeded) return new PipelineError('timeout', detail, options);
   const isBusy = RETRYABLE.has(code) || (code === GRPC.resource_exhausted && retryAfterMs !== undefined);

@@ -1,5 +1,5 @@
 /** gRPC status names by code, as `rpc.response.status_code` and `rpc.status_code` spell them. */
-const NAMES = [
+export const GRPC_NAMES = [
   'OK',
   'CANCELLED',
   'UNKNOWN',
@@ -19,7 +19,7 @@ const NAMES = [
   'UNAUTHENTICATED',
 ];
 
-const CODES = new Map(NAMES.flatMap((name, code) => [[name, code] as const, [String(code), code] as const]));
+const CODES = new Map(GRPC_NAMES.flatMap((name, code) => [[name, code] as const, [String(code), code] as const]));
 
 /** The codes that are the server's fault (semantic conventions for gRPC, server spans). */
 const SERVER_ERRORS = new Set([2, 4, 12, 13, 14, 15]);
