@@ -2,7 +2,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { ClientConnection } from './client-connection.ts';
 import { type ClientAnswer, type ClientStream, StreamError } from './client-stream.ts';
-import { readBuffer } from './static-read.ts';
+import { readBuffer } from '../static-read.ts';
 
 export interface Http2Target {
   readonly host: string;

@@ -69,6 +69,12 @@ export class ServerStream {
     } else sending.send(this.id, [body], tail, () => this.#answered());
   }
 
+  /** Sends an interim response (RFC 9110, 15.2) in front of the answer. */
+  inform(headers: Buffer): void {
+    if (this.#isOver || this.#hasAnswered) return;
+    this.#connection.outbox.write(headerFrames(this.id, false, headers));
+  }
+
   /** Data of so many bytes begins, padding included: it counts against the window. */
   dataBegins(length: number): void {
     if (this.#hasEnded) return this.#connection.failStream(this.id, ERROR.streamClosed);

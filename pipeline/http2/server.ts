@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { OpenConnections } from '../open-connections.ts';
 import { ServerConnection, type ServerLimits } from './server-connection.ts';
 import type { ServerStream } from './server-stream.ts';
-import { readStatically } from './static-read.ts';
+import { readStatically } from '../static-read.ts';
 
 /** So that the system ends connections whose other side is gone. */
 const KEEP_ALIVE_MS = 60_000;
@@ -45,7 +45,7 @@ export class Http2Server {
   }
 
   #accept(accepted: Socket): void {
-    const socket = readStatically(this.server, accepted, (bytes, start, end) => connection.receive(bytes, start, end));
+    const { socket } = readStatically(this.server, accepted, (bytes, start, end) => connection.receive(bytes, start, end));
     const connection = new ServerConnection(socket, this.#limits, this.#onRequest);
     this.#connections.add(connection);
     const gone = this.open.add(

@@ -9,7 +9,7 @@ import type { GrpcConfig } from './config.ts';
 import { answerError, answerHttp, EMPTY_MESSAGE } from './grpc-answer.ts';
 import { type CallSettings, GrpcCall, type GrpcMethod } from './grpc-call.ts';
 import { HEALTH_CHECK_METHOD, healthCheck } from './grpc-health.ts';
-import { HEADER_BYTES_MAX, WINDOW_BYTES } from './http2-sessions.ts';
+import { HEADER_BYTES_MAX, WINDOW_BYTES } from './http2-limits.ts';
 import { type Intake, SIGNALS } from './intake.ts';
 
 /**

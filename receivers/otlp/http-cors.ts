@@ -1,6 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { Headers } from '../../pipeline/http2/protocol.ts';
 import type { CorsConfig } from './config.ts';
-import type { Response } from './http-answer.ts';
+import { type Fields, Reply } from './http-reply.ts';
 
 const HEADERS_ALWAYS = ['accept', 'content-type', 'content-encoding'];
 
@@ -17,26 +17,31 @@ export class Cors {
     this.#maxAge = String(Math.floor(config.max_age / 1000));
   }
 
-  /** Adds what lets the page read the answer, if its origin is allowed. Returns whether it is. */
-  allow(headers: IncomingHttpHeaders, response: Response): boolean {
-    const origin = headers.origin;
-    response.setHeader('vary', 'Origin');
-    if (origin === undefined || !this.#origins.some((pattern) => pattern.test(origin))) return false;
-    response.setHeader('access-control-allow-origin', origin);
-    response.setHeader('access-control-expose-headers', 'Retry-After');
-    return true;
+  /** What lets the page read the answer, if its origin is allowed. */
+  fields({ origin }: Headers): Fields {
+    if (!this.#allows(origin)) return { vary: 'Origin' };
+    return {
+      vary: 'Origin',
+      'access-control-allow-origin': origin,
+      'access-control-expose-headers': 'Retry-After',
+    };
   }
 
   /** Answers what a browser asks before it sends. An origin that is not allowed gets an answer that allows nothing. */
-  preflight(headers: IncomingHttpHeaders, response: Response): void {
-    if (this.allow(headers, response)) {
-      response.setHeader('access-control-allow-methods', 'POST');
-      const allowed = this.#headers ?? headers['access-control-request-headers'] ?? HEADERS_ALWAYS.join(', ');
-      response.setHeader('access-control-allow-headers', allowed);
-      response.setHeader('access-control-max-age', this.#maxAge);
-    }
-    response.statusCode = 204;
-    response.end();
+  preflight(headers: Headers): Reply {
+    const fields = this.fields(headers);
+    if (!this.#allows(headers['origin'])) return new Reply(204, fields);
+    return new Reply(204, {
+      ...fields,
+      'access-control-allow-methods': 'POST',
+      'access-control-allow-headers':
+        this.#headers ?? headers['access-control-request-headers'] ?? HEADERS_ALWAYS.join(', '),
+      'access-control-max-age': this.#maxAge,
+    });
+  }
+
+  #allows(origin: string | undefined): origin is string {
+    return origin !== undefined && this.#origins.some((pattern) => pattern.test(origin));
   }
 }
 

@@ -1,129 +1,76 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { constants, type Http2ServerRequest } from 'node:http2';
-import type { TelemetrySignal } from '../../pipeline/batch.ts';
-import type { Encoding } from '../../pipeline/compression.ts';
-import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
-import { JsonError, jsonToProtobuf } from '../../proto/otlp/json.ts';
-import { Body } from './body.ts';
-import { answerError, answerSuccess, type Form, type Response } from './http-answer.ts';
-import type { Intake } from './intake.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PlainRequest } from '../../pipeline/http1/plain-request.ts';
+import { headerBlock } from '../../pipeline/http2/header-encoder.ts';
+import type { Headers } from '../../pipeline/http2/protocol.ts';
+import type { RequestListener, ServerStream } from '../../pipeline/http2/server-stream.ts';
+import type { Reply } from './http-reply.ts';
 
-export type Request = IncomingMessage | Http2ServerRequest;
-
-export interface ExchangeSettings {
-  readonly maxRequestBytes: number;
-  readonly requestTimeoutMs: number;
+/** One request over HTTP and its answer, whatever carries them. */
+export interface Exchange {
+  readonly method: string;
+  /** The request target, with its query. */
+  readonly path: string;
+  /** By names in lower case. */
+  readonly headers: Headers;
+  /** To be called before anything else has happened, at most once. */
+  listen(listener: RequestListener): void;
+  /** Asks a client that waits for it (`expect: 100-continue`) to send the body. */
+  proceed(): void;
+  /**
+   * Answers; nothing where there was an answer, or the client went away. Of a request that is not complete over HTTP/1.1
+   * the rest is thrown away, so that a client that sends first and reads afterwards sees the answer; over HTTP/2 the
+   * client is asked to stop (RFC 9113, 8.1).
+   */
+  answer(reply: Reply): void;
 }
 
-const ENCODINGS: Readonly<Record<string, Encoding>> = {
-  '': 'identity',
-  identity: 'identity',
-  none: 'identity',
-  gzip: 'gzip',
-  'x-gzip': 'gzip',
-  zstd: 'zstd',
-  deflate: 'deflate',
-};
-
-/** One POST to a signal's path: read, handed on, answered. Never rejects. */
-export async function exchange(
-  request: Request,
-  response: Response,
-  signal: TelemetrySignal,
-  intake: Intake,
-  settings: ExchangeSettings,
-): Promise<void> {
-  const form = formOf(request.headers) ?? 'json';
-  let body: Body;
-  let encoding: Encoding;
-  try {
-    if (formOf(request.headers) === undefined) {
-      throw new PipelineError('bad_content_type', request.headers['content-type'] ?? 'there is none');
-    }
-    encoding = encodingOf(request.headers);
-    body = await readBody(request, response, intake, settings);
-  } catch (thrown) {
-    const error = asPipelineError(thrown);
-    intake.refuse(signal, error);
-    answerError(response, error, form);
-    letGo(request);
-    return;
-  }
-  try {
-    await intake.accept(signal, body, encoding, settings.maxRequestBytes, form === 'json' ? decodeJson : undefined);
-    answerSuccess(response, form);
-  } catch (error) {
-    answerError(response, asPipelineError(error), form);
-  }
+export function overPlain(request: PlainRequest): Exchange {
+  return {
+    method: 'POST',
+    path: request.head.path,
+    headers: request.head.headers,
+    listen: (listener) => request.listen(listener),
+    // Who waits is not plain.
+    proceed() {},
+    answer: ({ head, body }) => request.answer(head, body),
+  };
 }
 
-/** The form that the content type names, whatever its parameters; undefined for one that is not OTLP's. */
-export function formOf(headers: IncomingHttpHeaders): Form | undefined {
-  const type = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
-  if (type === 'application/x-protobuf' || type === 'application/protobuf') return 'protobuf';
-  return type === 'application/json' ? 'json' : undefined;
+const CONTINUE = headerBlock({ ':status': '100' });
+
+export function overHttp2(stream: ServerStream): Exchange {
+  const { headers } = stream;
+  return {
+    method: headers[':method'] ?? '',
+    path: headers[':path'] ?? '',
+    headers,
+    listen: (listener) => stream.listen(listener),
+    proceed: () => stream.inform(CONTINUE),
+    answer: ({ block, body }) =>
+      stream.answer(block, body.length === 0 ? undefined : typeof body === 'string' ? Buffer.from(body) : body),
+  };
 }
 
-/**
- * Leaves a request that has been answered before its end. Over HTTP/1.1 what still comes is thrown away, so that a
- * client that sends first and reads afterwards sees the answer; over HTTP/2 it is asked to stop (RFC 9113, 8.1).
- */
-export function letGo(request: Request): void {
-  request.resume();
-  if ('stream' in request && !request.readableEnded) request.stream.close(constants.NGHTTP2_NO_ERROR);
-}
-
-function encodingOf(headers: IncomingHttpHeaders): Encoding {
-  const name = (headers['content-encoding'] ?? '').trim().toLowerCase();
-  const encoding = ENCODINGS[name];
-  if (encoding === undefined) throw new PipelineError('bad_encoding', `content-encoding ${name}`);
-  return encoding;
-}
-
-/** Rejects with `too_large`, `memory_limit`, `timeout` or `cancelled`; then nothing is held. */
-function readBody(request: Request, response: Response, intake: Intake, settings: ExchangeSettings): Promise<Body> {
-  const told = request.headers['content-length'] ?? '';
-  const promisedBytes = /^\d+$/.test(told) ? Number(told) : undefined;
-  const body = new Body(intake.budget, settings.maxRequestBytes, promisedBytes);
-  if (request.headers.expect === '100-continue') response.writeContinue();
-  return new Promise((resolve, reject) => {
-    let isOpen = true;
-    const end = (error?: unknown): void => {
-      if (!isOpen) return;
-      isOpen = false;
-      clearTimeout(timer);
-      if (error === undefined) return resolve(body);
-      body.release();
-      reject(error);
-    };
-    const timer = setTimeout(
-      () => end(new PipelineError('timeout', `the request did not arrive within ${settings.requestTimeoutMs} ms`)),
-      settings.requestTimeoutMs,
-    );
-    request.on('data', (piece: Buffer) => {
-      if (!isOpen) return;
-      try {
-        body.push(piece);
-      } catch (error) {
-        end(error);
-      }
-    });
-    // An error costs its stack, and every request closes: made only where it is needed.
-    const cut = (how: string) => (): void => {
-      if (isOpen) end(new PipelineError('cancelled', how));
-    };
-    request.on('end', () => end());
-    request.on('error', cut('the connection broke before the request ended'));
-    request.on('aborted', cut('the request did not end'));
-    request.on('close', cut('the request did not end'));
-  });
-}
-
-function decodeJson(signal: TelemetrySignal, bytes: Uint8Array): Uint8Array {
-  try {
-    return jsonToProtobuf(signal, bytes);
-  } catch (error) {
-    if (error instanceof JsonError) throw new PipelineError('malformed', error.message, { cause: error });
-    throw error;
-  }
+export function overNode(request: IncomingMessage, response: ServerResponse): Exchange {
+  response.on('error', () => {});
+  return {
+    method: request.method ?? '',
+    path: request.url ?? '',
+    headers: request.headers as Headers,
+    listen(listener) {
+      let isComplete = false;
+      request.on('data', (piece: Buffer) => listener.data(piece, 0, piece.length));
+      request.on('end', () => {
+        isComplete = true;
+        listener.end();
+      });
+      request.on('error', () => {});
+      response.on('close', () => listener.closed(isComplete));
+    },
+    proceed: () => response.writeContinue(),
+    answer({ status, fields, body }) {
+      if (!response.headersSent && !response.destroyed) response.writeHead(status, fields).end(body);
+      request.resume();
+    },
+  };
 }

@@ -1,29 +1,23 @@
-import {
-  createServer as createHttp1,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http';
-import { createServer as createHttp2, type Http2Server, type ServerHttp2Session } from 'node:http2';
-import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { TelemetrySignal } from '../../pipeline/batch.ts';
 import type { Context } from '../../pipeline/component.ts';
-import { PipelineError } from '../../pipeline/errors.ts';
+import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import { listen } from '../../pipeline/listener.ts';
 import { OpenConnections } from '../../pipeline/open-connections.ts';
+import { readStatically } from '../../pipeline/static-read.ts';
 import type { HttpConfig } from './config.ts';
-import { answerError, type Response } from './http-answer.ts';
+import { formOf, HttpCall, type HttpCallSettings } from './http-call.ts';
+import { type ConnectionParts, HttpConnection, IDLE_MS_MAX } from './http-connection.ts';
 import { Cors } from './http-cors.ts';
-import { type ExchangeSettings, exchange, formOf, letGo, type Request } from './http-exchange.ts';
-import { firstBytesTell } from './http-sniff.ts';
-import { HTTP2_OPTIONS, Sessions } from './http2-sessions.ts';
+import type { Exchange } from './http-exchange.ts';
+import { NodeHttp } from './http-node.ts';
+import { errorReply, type Fields } from './http-reply.ts';
 import type { Intake } from './intake.ts';
 
-const HEADER_BYTES_MAX = 16 * 1024;
-/** How often Node looks for requests that take too long. */
-const CHECK_INTERVAL_MS = 5000;
+/** How often connections are looked at that take too long. */
+const CHECK_INTERVAL_MS = 1000;
+/** So that the system ends connections whose other side is gone. */
+const KEEP_ALIVE_MS = 60_000;
 
 /** OTLP over HTTP/1.1, and over HTTP/2 for clients that begin with it (prior knowledge), on one port without TLS. */
 export class HttpServer {
@@ -31,149 +25,108 @@ export class HttpServer {
   readonly #intake: Intake;
   readonly #context: Context;
   readonly #signals: ReadonlyMap<string, TelemetrySignal>;
-  readonly #settings: ExchangeSettings;
+  readonly #settings: HttpCallSettings;
   readonly #cors: Cors | undefined;
-  readonly #sessions = new Sessions();
-  readonly #sockets = new Set<Socket>();
-  readonly #sessionOf = new WeakMap<Socket, ServerHttp2Session>();
-  /** Connections over HTTP/1.1 that end with their next answer. */
-  readonly #leaving = new WeakSet<Socket>();
+  readonly #parts: ConnectionParts;
+  readonly #node: NodeHttp;
+  readonly #connections = new Set<HttpConnection>();
   readonly open = new OpenConnections();
   #server: Server | undefined;
-  /** Answers over HTTP/1.1 that are not complete. */
-  readonly #open = new Set<ServerResponse>();
+  #checking: NodeJS.Timeout | undefined;
 
   constructor(config: HttpConfig, intake: Intake, context: Context) {
     this.#config = config;
     this.#intake = intake;
     this.#context = context;
-    this.#settings = { maxRequestBytes: config.max_request_size, requestTimeoutMs: config.request_timeout };
+    const requestMs = config.request_timeout;
+    this.#settings = { maxRequestBytes: config.max_request_size, requestTimeoutMs: requestMs };
     this.#cors = config.cors === undefined ? undefined : new Cors(config.cors);
     this.#signals = new Map([
       [config.traces_url_path, 'traces'],
       [config.metrics_url_path, 'metrics'],
       [config.logs_url_path, 'logs'],
     ]);
+    const serve = (exchange: Exchange): void => this.#serve(exchange);
+    this.#node = new NodeHttp({ requestMs, idleMs: IDLE_MS_MAX }, serve);
+    this.#parts = { requestMs, node: this.#node, serve };
   }
 
   /** Resolves to the address. Rejects with `port_in_use` or `cannot_listen`. */
   async start(): Promise<string> {
-    const http2 = this.#createHttp2();
-    const http1 = this.#createHttp1();
-    // Node's listener for a new connection speaks HTTP/1; ours asks the first bytes which of the two it should be.
-    const [serveHttp1] = http1.listeners('connection') as [(socket: Socket) => void];
-    http1.removeAllListeners('connection');
-    http1.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      const gone = this.open.add(
-        () => socket.bytesRead,
-        () => this.#shed(socket),
-      );
-      socket.once('close', () => {
-        this.#sockets.delete(socket);
-        gone();
-      });
-      firstBytesTell(socket, this.#config.request_timeout, (isHttp2) => {
-        if (!isHttp2) return serveHttp1.call(http1, socket);
-        http2.once('session', (session: ServerHttp2Session) => this.#sessionOf.set(socket, session));
-        http2.emit('connection', socket);
-      });
-    });
-    http1.maxConnections = this.#config.max_connections;
-    this.#server = http1;
-    return listen(http1, this.#config.endpoint, 'protocols.http.endpoint', this.#context.logger);
+    const server = createServer(
+      {
+        pauseOnConnect: true,
+        // A client that has sent its request may close its side and wait for the answer.
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_MS,
+      },
+      (accepted) => this.#accept(server, accepted),
+    );
+    server.maxConnections = this.#config.max_connections;
+    this.#server = server;
+    this.#checking = setInterval(() => this.#check(), Math.min(CHECK_INTERVAL_MS, this.#parts.requestMs)).unref();
+    return listen(server, this.#config.endpoint, 'protocols.http.endpoint', this.#context.logger);
   }
 
+  /** Stops listening, lets requests under way end, and cuts what is left when `deadline` aborts. */
   async stop(deadline: AbortSignal): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    // Otherwise these connections would be kept for a next request, which nobody would take.
-    for (const response of this.#open) if (!response.headersSent) response.setHeader('connection', 'close');
     const cut = () => {
-      for (const socket of this.#sockets) socket.destroy();
+      for (const { socket } of this.#connections) socket.destroy();
     };
-    // Connections that are idle after an answer are closed by close(); those that have not said anything are not.
-    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const connection of this.#connections) connection.end();
+    this.#node.closeIdle();
     if (deadline.aborted) cut();
     deadline.addEventListener('abort', cut, { once: true });
-    await this.#sessions.close(deadline);
     await closed;
     deadline.removeEventListener('abort', cut);
+    clearInterval(this.#checking);
   }
 
-  #shed(socket: Socket): void {
-    const session = this.#sessionOf.get(socket);
-    if (session === undefined) this.#leaving.add(socket);
-    else session.close();
-  }
-
-  #createHttp1(): Server {
-    const server = createHttp1({
-      maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: this.#config.request_timeout,
-      requestTimeout: this.#config.request_timeout,
-      connectionsCheckingInterval: CHECK_INTERVAL_MS,
-      noDelay: true,
-      keepAlive: true,
-    });
-    const serve = (request: IncomingMessage, response: ServerResponse) => {
-      this.#open.add(response);
-      response.once('close', () => this.#open.delete(response));
-      if (!server.listening || this.#leaving.has(request.socket)) response.setHeader('connection', 'close');
-      this.#serve(request, response);
-    };
-    server.on('request', serve);
-    server.on('checkContinue', serve);
-    server.on('clientError', refuseGarbage);
-    return server;
-  }
-
-  #createHttp2(): Http2Server {
-    const server = createHttp2(HTTP2_OPTIONS);
-    server.on('session', (session: ServerHttp2Session) => this.#sessions.add(session, this.#config.request_timeout));
-    server.on('sessionError', (error: Error) =>
-      this.#context.logger.debug({ err: error }, 'an HTTP/2 connection failed'),
+  #accept(server: Server, accepted: Socket): void {
+    const read = readStatically(server, accepted, (bytes, start, end) => connection.receive(bytes, start, end));
+    const connection = new HttpConnection(read, this.#parts);
+    this.#connections.add(connection);
+    const gone = this.open.add(
+      () => read.socket.bytesRead,
+      () => connection.leave(),
     );
-    server.on('request', (request, response) => this.#serve(request, response));
-    server.on('checkContinue', (request, response) => this.#serve(request, response));
-    return server;
+    read.socket.once('close', () => {
+      this.#connections.delete(connection);
+      gone();
+    });
   }
 
-  #serve(request: Request, response: Response): void {
-    response.on('error', () => {});
-    const path = (request.url ?? '').split('?', 1)[0] as string;
+  #check(): void {
+    const nowMs = performance.now();
+    for (const connection of this.#connections) connection.check(nowMs);
+  }
+
+  #serve(exchange: Exchange): void {
+    const { headers, method } = exchange;
+    const path = exchange.path.split('?', 1)[0] as string;
     const signal = this.#signals.get(path);
-    if (signal === undefined)
-      return this.#refuse(request, response, undefined, new PipelineError('unknown_path', path));
-    if (request.method === 'OPTIONS' && this.#cors !== undefined) {
-      this.#cors.preflight(request.headers, response);
-      request.resume();
-      return;
+    if (signal === undefined) return this.#refuse(exchange, undefined, new PipelineError('unknown_path', path));
+    if (method === 'OPTIONS' && this.#cors !== undefined) return exchange.answer(this.#cors.preflight(headers));
+    const fields = this.#cors?.fields(headers);
+    if (method !== 'POST') {
+      const allow = this.#cors === undefined ? 'POST' : 'POST, OPTIONS';
+      return this.#refuse(exchange, signal, new PipelineError('bad_method', method), { ...fields, allow });
     }
-    this.#cors?.allow(request.headers, response);
-    if (request.method !== 'POST') {
-      response.setHeader('allow', this.#cors === undefined ? 'POST' : 'POST, OPTIONS');
-      return this.#refuse(request, response, signal, new PipelineError('bad_method', `${request.method}`));
+    try {
+      new HttpCall(exchange, signal, this.#intake, this.#settings, fields);
+    } catch (error) {
+      this.#refuse(exchange, signal, asPipelineError(error), fields);
     }
-    void exchange(request, response, signal, this.#intake, this.#settings);
   }
 
-  #refuse(request: Request, response: Response, signal: TelemetrySignal | undefined, error: PipelineError): void {
+  /** Answers a request of which nothing needs to be read. */
+  #refuse(exchange: Exchange, signal: TelemetrySignal | undefined, error: PipelineError, fields: Fields = {}): void {
     this.#intake.refuse(signal, error);
-    answerError(response, error, formOf(request.headers) ?? 'json');
-    letGo(request);
+    exchange.answer(errorReply(error, formOf(exchange.headers) ?? 'json').with(fields));
   }
-}
-
-/** What is not HTTP, or too long in its headers or too slow: answered as far as there is somebody to answer. */
-function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const status = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code as string] ?? 400;
-  const body = JSON.stringify({ code: 3, message: `the request is not HTTP as it should be: ${STATUS_CODES[status]}` });
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close\r\n`;
-  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { readStatically } from '../../../pipeline/http2/static-read.ts';
+import { readStatically } from '../../pipeline/static-read.ts';
 
 const soon = { timeout: 5000, interval: 10 };
 const cleanups: (() => unknown)[] = [];
@@ -22,7 +22,7 @@ async function echo(spoil: (socket: Socket) => void = () => {}): Promise<Echo> {
   const ends: string[] = [];
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (accepted) => {
     spoil(accepted);
-    const socket = readStatically(server, accepted, (bytes, start, end) => {
+    const { socket } = readStatically(server, accepted, (bytes, start, end) => {
       memories.add(bytes.buffer);
       socket.write(Buffer.from(bytes.subarray(start, end)));
     });

@@ -17,34 +17,33 @@ interface Accepted {
   _server: Server | null;
 }
 
+/** The bytes are only lent: they are overwritten by the next read of any connection. */
+export type OnBytes = (bytes: Buffer, start: number, end: number) => void;
+
+export interface StaticRead {
+  /** The socket to use from here on. */
+  readonly socket: Socket;
+  /** From here on, once called, the socket is read as any other, beginning with a copy of `bytes`; it is paused. */
+  asUsual(bytes: Uint8Array): void;
+}
+
 /**
  * Reads a connection that `server` has accepted, and paused (`pauseOnConnect`), into memory that is used again for
  * every read. Node would allocate 64 KiB each time, and V8 collect the whole heap to get them back (docs/decisions/0007).
  * For connections that it opens Node has the option `onread`; that accepted ones lack it is worked around here by
  * giving their handle to a socket that has it. Where that fails, reading goes on as usual.
- *
- * `onBytes` is called with bytes that are only lent. Returns the socket to use from here on.
  */
-export function readStatically(
-  server: Server,
-  accepted: Socket,
-  onBytes: (bytes: Buffer, start: number, end: number) => void,
-): Socket {
+export function readStatically(server: Server, accepted: Socket, onBytes: OnBytes): StaticRead {
   const { allowHalfOpen = false } = server as { allowHalfOpen?: boolean };
   // Where another listener has accepted it, it does not know what this server wants.
   accepted.allowHalfOpen = allowHalfOpen;
   const inside = accepted as unknown as Accepted;
-  const handle = inside._handle;
-  if (
-    handle === null ||
-    handle === undefined ||
-    typeof (handle as { useUserBuffer?: unknown }).useUserBuffer !== 'function'
-  ) {
-    accepted.on('data', (bytes: Buffer) => onBytes(bytes, 0, bytes.length));
-    accepted.resume();
-    return accepted;
-  }
+  const { _handle: handle } = inside;
+  const canLend = typeof (handle as { useUserBuffer?: unknown } | null | undefined)?.useUserBuffer === 'function';
+  if (!canLend) return readByEvents(accepted, onBytes);
+  let isUsual = false;
   const callback = (count: number, buffer: Uint8Array): boolean => {
+    if (isUsual) return socket.push(Buffer.from(buffer.subarray(0, count)));
     onBytes(buffer as Buffer, 0, count);
     return true;
   };
@@ -55,5 +54,26 @@ export function readStatically(
   // The server counts its connections by this, and waits for them when it closes.
   (socket as unknown as Accepted)._server = server;
   accepted.destroy();
-  return socket;
+  return {
+    socket,
+    asUsual(bytes) {
+      isUsual = true;
+      socket.pause();
+      socket.unshift(Buffer.from(bytes));
+    },
+  };
+}
+
+function readByEvents(socket: Socket, onBytes: OnBytes): StaticRead {
+  const take = (bytes: Buffer): void => onBytes(bytes, 0, bytes.length);
+  socket.on('data', take);
+  socket.resume();
+  return {
+    socket,
+    asUsual(bytes) {
+      socket.off('data', take);
+      socket.pause();
+      socket.unshift(Buffer.from(bytes));
+    },
+  };
 }

@@ -1,0 +1,88 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { HEAD_BYTES_MAX } from '../../pipeline/http1/plain-connection.ts';
+import { type Exchange, overNode } from './http-exchange.ts';
+
+export interface NodeLimits {
+  readonly requestMs: number;
+  readonly idleMs: number;
+}
+
+/** How often Node looks for requests that take too long. */
+const CHECK_INTERVAL_MS = 5000;
+
+/** All of HTTP/1 but plain requests, by `node:http`, which is loaded when the first such request comes. */
+export class NodeHttp {
+  readonly #limits: NodeLimits;
+  readonly #serve: (exchange: Exchange) => void;
+  /** Connections that end with their next answer. */
+  readonly #leaving = new WeakSet<Socket>();
+  /** Answers that are not complete. */
+  readonly #open = new Set<ServerResponse>();
+  #server: Server | undefined;
+
+  constructor(limits: NodeLimits, serve: (exchange: Exchange) => void) {
+    this.#limits = limits;
+    this.#serve = serve;
+  }
+
+  /** Takes a connection over, which is paused. */
+  take(socket: Socket): void {
+    this.#server ??= this.#create();
+    this.#server.emit('connection', socket);
+    // By now its listeners are there.
+    process.nextTick(() => socket.resume());
+  }
+
+  /** A connection ends with its next answer. */
+  leave(socket: Socket): void {
+    this.#leaving.add(socket);
+    for (const response of this.#open) if (response.socket === socket) announceEnd(response);
+  }
+
+  /** Ends the connections that wait for a request. */
+  closeIdle(): void {
+    this.#server?.close();
+  }
+
+  #create(): Server {
+    const { createServer } = process.getBuiltinModule('node:http');
+    const server = createServer({
+      maxHeaderSize: HEAD_BYTES_MAX,
+      headersTimeout: this.#limits.requestMs,
+      requestTimeout: this.#limits.requestMs,
+      keepAliveTimeout: this.#limits.idleMs,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    });
+    const serve = (request: IncomingMessage, response: ServerResponse) => {
+      this.#open.add(response);
+      response.once('close', () => this.#open.delete(response));
+      if (this.#leaving.has(request.socket)) announceEnd(response);
+      this.#serve(overNode(request, response));
+    };
+    server.on('request', serve);
+    server.on('checkContinue', serve);
+    server.on('clientError', refuseGarbage);
+    // It listens to nothing of its own, and begins to look for what takes too long when it listens.
+    server.emit('listening');
+    return server;
+  }
+}
+
+function announceEnd(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close');
+}
+
+/** What is not HTTP, or too long in its headers or too slow: answered as far as there is somebody to answer. */
+function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { STATUS_CODES } = process.getBuiltinModule('node:http');
+  const status = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code as string] ?? 400;
+  const body = JSON.stringify({ code: 3, message: `the request is not HTTP as it should be: ${STATUS_CODES[status]}` });
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close\r\n`;
+  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
