@@ -1,5 +1,5 @@
 /**
- * One gRPC server in a process of its own, which the benchmark starts: `node server.ts KIND`. Says its port and, when
+ * One server in a process of its own, which the benchmark starts: `node server.ts KIND`. Says its port and, when
  * asked, the CPU time it used. All of them scan each request to columns and acknowledge it.
  */
 import { Server, ServerCredentials, type handleUnaryCall } from '@grpc/grpc-js';
@@ -8,25 +8,25 @@ import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
 import { otlpReceiverConfig } from '../../receivers/otlp/config.ts';
 import { OtlpReceiver } from '../../receivers/otlp/otlp.ts';
 import type { Kind } from './kinds.ts';
+import { nodeHttpServer } from './node-http.ts';
 import { nodeHttp2Server } from './node-http2.ts';
 import { outletsTo, quietContext } from './surroundings.ts';
 
 let items = 0;
 
-async function ours(): Promise<number> {
-  const config = otlpReceiverConfig.parse({ protocols: { grpc: { endpoint: '127.0.0.1:0' } }, max_in_flight: '1GiB' });
+async function ours(protocol: 'grpc' | 'http'): Promise<number> {
+  const protocols = { [protocol]: { endpoint: '127.0.0.1:0' } };
+  const config = otlpReceiverConfig.parse({ protocols, max_in_flight: '1GiB' });
   const count = async (batch: { items: number }): Promise<void> => {
     items += batch.items;
   };
   const receiver = new OtlpReceiver(config, outletsTo({ consume: count }), quietContext('otlp'));
   await receiver.start();
-  return Number(receiver.addresses().grpc?.split(':').at(-1));
+  return Number(receiver.addresses()[protocol]?.split(':').at(-1));
 }
 
-function nodeHttp2(): Promise<number> {
-  return nodeHttp2Server((message) => {
-    items += TelemetryBatch.open('traces', message).items;
-  });
+function take(message: Uint8Array): void {
+  items += TelemetryBatch.open('traces', message).items;
 }
 
 /** The best that the library allows: requests and answers stay bytes. */
@@ -35,7 +35,7 @@ function grpcJs(): Promise<number> {
   const same = (bytes: Buffer): Buffer => bytes;
   const answer = Buffer.alloc(0);
   const exportTraces: handleUnaryCall<Buffer, Buffer> = (call, done) => {
-    items += TelemetryBatch.open('traces', call.request).items;
+    take(call.request);
     done(null, answer);
   };
   server.addService(
@@ -59,7 +59,13 @@ function grpcJs(): Promise<number> {
   });
 }
 
-const SERVERS: Readonly<Record<Kind, () => Promise<number>>> = { ours, 'node:http2': nodeHttp2, 'grpc-js': grpcJs };
+const SERVERS: Readonly<Record<Kind, () => Promise<number>>> = {
+  ours: () => ours('grpc'),
+  'node:http2': () => nodeHttp2Server(take),
+  'grpc-js': grpcJs,
+  'ours, HTTP/1.1': () => ours('http'),
+  'node:http': () => nodeHttpServer(take),
+};
 
 process.on('message', () => {
   const { user, system } = process.cpuUsage();

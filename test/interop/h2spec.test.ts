@@ -6,7 +6,7 @@ import { startProgram } from './program.ts';
 import { foreignEnv, isLeftOut, pathOf } from './tool.ts';
 
 /**
- * What can be asked of a server that refuses each request by its headers, since none of them is gRPC: all but what needs
+ * What can be asked of a server that refuses each request by its headers, since none of them is OTLP: all but what needs
  * an answered stream to be open still (6.9.1 case 3; 8.1 case 1; 8.1.2.1 case 3; 8.1.2.6).
  */
 const WITHOUT_OPEN_STREAMS = `
@@ -15,6 +15,8 @@ const WITHOUT_OPEN_STREAMS = `
   http2/7 http2/8.1.2/1 http2/8.1.2.1/1 http2/8.1.2.1/2 http2/8.1.2.1/4 http2/8.1.2.2 http2/8.1.2.3
   http2/8.2
 `;
+/** Where HTTP/1 is spoken too, what does not begin as HTTP/2 gets its answer there (3.5 case 2). */
+const BESIDE_HTTP1 = WITHOUT_OPEN_STREAMS.replace('http2/3', 'http2/3.5/1');
 const RUN_MS_MAX = 110_000;
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -38,9 +40,13 @@ describe.skipIf(isLeftOut(inject('h2spec')))('h2spec', () => {
     expect(await h2spec(server.port)).toBe('146 tests, 146 passed, 0 skipped, 0 failed');
   });
 
-  it('against the gRPC receiver', { timeout: RUN_MS_MAX }, async () => {
+  it.each([
+    ['grpc', WITHOUT_OPEN_STREAMS, 141],
+    ['http', BESIDE_HTTP1, 140],
+  ] as const)('against the receiver, %s', { timeout: RUN_MS_MAX }, async (protocol, cases, count) => {
     const program = await startProgram();
     cleanups.push(() => program.stop());
-    expect(await h2spec(program.ports.grpc, WITHOUT_OPEN_STREAMS)).toBe('141 tests, 141 passed, 0 skipped, 0 failed');
+    const said = await h2spec(program.ports[protocol], cases);
+    expect(said).toBe(`${count} tests, ${count} passed, 0 skipped, 0 failed`);
   });
 });
