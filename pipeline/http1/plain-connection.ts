@@ -121,7 +121,8 @@ export class PlainConnection {
       this.#hasSaid = true;
     }
     const before = this.#head?.length ?? 0;
-    const all = this.#head === undefined ? bytes.subarray(start, end) : Buffer.concat([this.#head, bytes.subarray(start, end)]);
+    const all =
+      this.#head === undefined ? bytes.subarray(start, end) : Buffer.concat([this.#head, bytes.subarray(start, end)]);
     const length = all.indexOf(HEAD_END);
     const head = length < 0 || length > HEAD_BYTES_MAX ? undefined : readPlainHead(all.toString('latin1', 0, length));
     if (head === undefined) {

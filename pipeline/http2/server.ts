@@ -45,7 +45,9 @@ export class Http2Server {
   }
 
   #accept(accepted: Socket): void {
-    const { socket } = readStatically(this.server, accepted, (bytes, start, end) => connection.receive(bytes, start, end));
+    const { socket } = readStatically(this.server, accepted, (bytes, start, end) =>
+      connection.receive(bytes, start, end),
+    );
     const connection = new ServerConnection(socket, this.#limits, this.#onRequest);
     this.#connections.add(connection);
     const gone = this.open.add(

@@ -5,7 +5,7 @@ import { HEAD_BYTES_MAX, PlainConnection } from '../../../pipeline/http1/plain-c
 import type { PlainRequest } from '../../../pipeline/http1/plain-request.ts';
 import { readStatically } from '../../../pipeline/static-read.ts';
 
-const [requestMs, idleMs] = [1000, 60_000];
+const LIMITS = { requestMs: 1000, idleMs: 60_000 };
 const UNREAD_BYTES_MAX = 1024 * 1024;
 const LINGER_MS_MAX = 2000;
 const until = (is: () => boolean) => vi.waitUntil(is, { timeout: 5000, interval: 5 });
@@ -49,7 +49,6 @@ class Talk {
   readonly plain: PlainConnection;
   readonly seen: Seen[] = [];
   readonly others: Buffer[] = [];
-  /** What has become of the server's side. */
   readonly events: string[] = [];
 
   constructor(client: Socket, server: Server, accepted: Socket, serve: Serve) {
@@ -58,21 +57,15 @@ class Talk {
     client.on('data', (piece: Buffer) => (this.said += piece.toString('latin1')));
     const read = readStatically(server, accepted, (bytes, start, end) => this.plain.receive(bytes, start, end));
     this.socket = read.socket;
-    this.plain = new PlainConnection(
-      this.socket,
-      { requestMs, idleMs },
-      {
-        request: (request) => this.seen.push(new Seen(request, serve)),
-        other: (bytes) => {
-          this.others.push(Buffer.from(bytes));
-          read.asUsual(bytes);
-        },
+    this.plain = new PlainConnection(this.socket, LIMITS, {
+      request: (request) => this.seen.push(new Seen(request, serve)),
+      other: (bytes) => {
+        this.others.push(Buffer.from(bytes));
+        read.asUsual(bytes);
       },
-    );
-    this.socket
-      .on('error', () => {})
-      .once('end', () => this.plain.peerEnded())
-      .once('end', () => this.events.push('end'));
+    });
+    this.socket.on('error', () => {});
+    this.socket.once('end', () => this.plain.peerEnded()).once('end', () => this.events.push('end'));
     this.socket.once('close', () => this.plain.closed()).once('close', () => this.events.push('close'));
   }
 
@@ -322,10 +315,10 @@ describe('what takes too long', () => {
   };
 
   test.each([
-    ['silence', '', requestMs, ''],
-    ['a head', 'POST /v1', requestMs, SLOW],
-    ['the next request', post('/'), idleMs, ''],
-    ['the next head', `${post('/')}POST /v1`, requestMs, SLOW],
+    ['silence', '', LIMITS.requestMs, ''],
+    ['a head', 'POST /v1', LIMITS.requestMs, SLOW],
+    ['the next request', post('/'), LIMITS.idleMs, ''],
+    ['the next head', `${post('/')}POST /v1`, LIMITS.requestMs, SLOW],
   ])('%s: the connection ends, and is gone soon', async (_, text, limitMs, said) => {
     const at = await talk(atEnd);
     await at.send(text);
@@ -349,7 +342,7 @@ describe('what takes too long', () => {
     await pause(20);
     await at.send('O');
     await at.read(2);
-    at.plain.check(begunMs + requestMs + 1);
+    at.plain.check(begunMs + LIMITS.requestMs + 1);
     await at.ended();
     expect(at.said).toBe(SLOW);
   });
@@ -362,7 +355,7 @@ describe('what takes too long', () => {
     const at = await talk(serve);
     await at.send(text);
     await at.read(text.length);
-    expect(await after(at, requestMs - 500)).toBe(true);
+    expect(await after(at, LIMITS.requestMs - 500)).toBe(true);
     expect(await after(at, 1e9)).toBe(stays);
   });
 });

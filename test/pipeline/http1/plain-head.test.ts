@@ -1,3 +1,6 @@
+import fc from 'fast-check';
+import { createServer, type IncomingMessage } from 'node:http';
+import { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { readPlainHead } from '../../../pipeline/http1/plain-head.ts';
 
@@ -202,6 +205,96 @@ describe('what is not', () => {
     expect(head(LINE, ['content-length: 5'])).toBeUndefined();
     expect(withFields(...Array.from({ length: 63 }, (_, i) => `x-${i}: y`))).toBeUndefined();
   });
+});
+
+/** The requests that `node:http` sees in these bytes, with their bodies. */
+function seenByNode(bytes: string): Promise<[IncomingMessage, string][]> {
+  const seen: [IncomingMessage, string][] = [];
+  const socket = new Duplex({ read() {}, write: (_piece, _encoding, done) => done() });
+  return new Promise((resolve) => {
+    const server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (piece: Buffer) => (body += piece.toString('latin1')));
+      request.on('end', () => seen.push([request, body]));
+      response.end();
+    });
+    server.on('clientError', () => socket.destroy());
+    socket.on('close', () => resolve(seen));
+    server.emit('connection', socket);
+    socket.push(Buffer.from(bytes, 'latin1'));
+    socket.push(null);
+  });
+}
+
+test('what is plain node:http understands in the same way, to its last byte', async () => {
+  const name = fc.constantFrom(
+    'x',
+    'X-Y',
+    'accept',
+    'Keep-Alive',
+    '__proto__',
+    'cookie',
+    'host',
+    'te',
+    'transfer-encoding',
+  );
+  const value = fc.constantFrom(
+    '',
+    'y',
+    ' y',
+    'y, z',
+    '\t y z ',
+    '"\\"',
+    '0',
+    '5',
+    'chunked',
+    '\xe4',
+    'a\rb',
+    'a\nb',
+    'a\0',
+  );
+  const field = fc.tuple(name, fc.constantFrom(':', ':', ': ', ':\t ', ' :'), value).map((parts) => parts.join(''));
+  const length = fc.constantFrom('0', '1', '7', '07', ' 7', '7 ', '+7', '7,7', '0x7');
+  const target = fc.constantFrom(
+    '/',
+    '/v1/traces?a=b',
+    '/a#b',
+    '/a"<>\\^`{|}',
+    '//x',
+    '/%0d',
+    '*',
+    'http://x/',
+    '/\xe4',
+  );
+  const method = fc.constantFrom('POST', 'POST', 'POST', 'GET', 'post');
+  const parts = fc.record({ method, target, length, fields: fc.array(field, { maxLength: 4 }), place: fc.nat() });
+  // What stands anywhere in between, most often nothing.
+  const odd = fc.oneof(
+    { weight: 6, arbitrary: fc.constant('') },
+    fc.constantFrom(' ', '\t', '\r', '\n', '\0', '\x7f', ':', 'x'),
+  );
+  let plain = 0;
+  await fc.assert(
+    fc.asyncProperty(parts, odd, async ({ method, target, length, fields, place }, odd) => {
+      const lines = [`${method} ${target} HTTP/1.1`, 'host: x', ...fields, `content-length:${length}`];
+      const all = lines.join('\r\n');
+      const text = all.slice(0, place % all.length) + odd + all.slice(place % all.length);
+      const head = readPlainHead(text);
+      if (head === undefined) return;
+      plain++;
+      const body = 'b'.repeat(head.contentLength);
+      const seen = await seenByNode(`${text}\r\n\r\n${body}POST /next HTTP/1.1\r\nhost: x\r\n\r\n`);
+      expect(seen.map(([{ url }, got]) => [url, got])).toEqual([
+        [head.path, body],
+        ['/next', ''],
+      ]);
+      // Its `headers` know no __proto__.
+      const raw = seen[0]?.[0].rawHeaders.map((text, i) => (i % 2 === 0 ? text.toLowerCase() : text));
+      expect(Object.entries(head.headers).flat()).toEqual(raw);
+    }),
+    { numRuns: 10_000 },
+  );
+  expect(plain).toBeGreaterThan(200);
 });
 
 /** The characters that a value may hold beside white space. */

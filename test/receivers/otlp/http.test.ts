@@ -1,9 +1,11 @@
 import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PipelineError } from '../../../pipeline/errors.ts';
+import { FRAME } from '../../../pipeline/http2/protocol.ts';
 import { decodeStatus } from '../../../proto/google/status.ts';
 import { counted } from '../../support/context.ts';
 import { requestBytes, requestJson } from '../../support/otlp-requests.ts';
@@ -302,8 +304,12 @@ describe('the connection', () => {
   });
 
   test('a connection that says nothing, or begins and goes on saying nothing, is closed', async () => {
+    // Resolves when it is closed, long before the client would.
     expect(await raw([], 60_000)).toBe('');
-    expect(await raw(['PRI * HT'], 60_000)).toBe('');
+    expect(await raw(['POST /v1'], 60_000)).toMatch(/^HTTP\/1.1 408 /);
+    // Over HTTP/2 the server speaks first.
+    const [begun] = Buffer.from(await raw(['PRI * HT'], 60_000), 'latin1').subarray(3);
+    expect(begun).toBe(FRAME.settings);
   });
 
   test('what is not HTTP, and headers that are too long', async () => {
@@ -312,4 +318,81 @@ describe('the connection', () => {
     expect(await raw([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.alloc(100, 0xff)])).toBeDefined();
     await expectNothingHeld();
   });
+});
+
+describe('a connection that node:http takes over', () => {
+  const fields = 'HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n';
+  const plain = Buffer.concat([Buffer.from(`POST /v1/traces ${fields}content-length: ${spans.length}\r\n\r\n`), spans]);
+  const chunked = (more = '') =>
+    Buffer.concat([
+      Buffer.from(`POST /v1/traces ${fields}${more}transfer-encoding: chunked\r\n\r\n${spans.length.toString(16)}\r\n`),
+      spans,
+      Buffer.from('\r\n0\r\n\r\n'),
+    ]);
+  const LAST = 'connection: close\r\n';
+  const statuses = (said: string) => said.match(/(?<=HTTP\/1.1 )\d+/g)?.join(' ');
+
+  test.each([1500, 5000, 1_000_000])('goes on with any requests, in pieces of %i bytes', async (bytes) => {
+    const all = Buffer.concat([plain, chunked(), plain, chunked(), plain, plain, chunked(LAST)]);
+    const pieces = Array.from({ length: Math.ceil(all.length / bytes) }, (_, i) =>
+      all.subarray(i * bytes).subarray(0, bytes),
+    );
+    expect(statuses(await raw(pieces, 5000))).toBe('200 200 200 200 200 200 200');
+    expect(arrived()).toBe(7 * 100);
+  });
+
+  test('answers what is no POST', async () => {
+    const get = Buffer.from(`GET /v1/traces ${fields}\r\n`);
+    const last = Buffer.from(`OPTIONS /v1/traces ${fields}${LAST}\r\n`);
+    const said = await raw([plain, get, plain, last], 5000);
+    expect(statuses(said)).toBe('200 405 200 204');
+    expect(said).toMatch(/\r\nallow: POST, OPTIONS\r\n/);
+  });
+
+  test('stop ends one that is idle', async () => {
+    let said: string | undefined;
+    const talk = raw([plain, chunked()], 20_000).then((all) => (said = all));
+    await expect.poll(arrived).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(said).toBeUndefined();
+    const deadline = AbortSignal.timeout(20_000);
+    await at.receiver.stop(deadline);
+    expect(deadline.aborted).toBe(false);
+    expect(statuses(await talk)).toBe('200 200');
+  });
+
+  test('stop waits for the answer of one that is busy, which says that it is the last', async () => {
+    let release: (() => void) | undefined;
+    at.sink.answer = () => new Promise((resolve) => (release = resolve));
+    const talk = raw([chunked()], 20_000);
+    await expect.poll(() => release).toBeDefined();
+    const deadline = AbortSignal.timeout(20_000);
+    let hasStopped = false;
+    const stopping = at.receiver.stop(deadline).then(() => (hasStopped = true));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(hasStopped).toBe(false);
+    release?.();
+    await stopping;
+    expect(deadline.aborted).toBe(false);
+    expect(await talk).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*connection: close\r\n[^]*\r\n\r\n$/i);
+    expect(statuses(await talk)).toBe('200');
+  });
+});
+
+test('100-continue over HTTP/2: asked for only if the request can be taken', async () => {
+  const session = connectHttp2(`http://${at.http}`);
+  const ask = (headers: Record<string, string>) =>
+    session.request({ ':method': 'POST', ':path': '/v1/traces', expect: '100-continue', ...headers });
+  const taken = ask(PROTOBUF);
+  await once(taken, 'continue');
+  expect(arrived()).toBe(0);
+  taken.end(spans);
+  expect((await once(taken, 'response'))[0][':status']).toBe(200);
+  expect(arrived()).toBe(100);
+  const refused = ask({ 'content-type': 'text/plain' });
+  let asked = false;
+  refused.on('continue', () => (asked = true));
+  expect((await once(refused, 'response'))[0][':status']).toBe(415);
+  expect(asked).toBe(false);
+  session.destroy();
 });
