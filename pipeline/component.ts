@@ -3,6 +3,7 @@
  * specification, and `test/contract` holds each component against it.
  */
 import type { z } from 'zod';
+import type { Authenticators } from './auth/authenticator.ts';
 import type { Batch, Signal } from './batch.ts';
 import type { Clock } from './clock.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
@@ -87,6 +88,8 @@ export interface Context {
   readonly storage: Storage;
   /** Where it registers what it answers to the operator. Nobody asks where metrics are not served, as in a replay. */
   readonly routes: Routes;
+  /** Who tells who may send, by id of an extension; ready before any component starts. */
+  readonly authenticators?: Authenticators;
   /** What it shares with its like in other threads, where ingest workers run it too. */
   readonly siblings?: Siblings;
 }

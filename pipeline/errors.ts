@@ -86,6 +86,27 @@ export const ERRORS = {
     grpc: GRPC.cancelled,
     http: 499,
   },
+  unauthenticated: {
+    ...permanent,
+    what: 'the client is not let in',
+    todo: 'send the credentials that the authenticator of this receiver knows',
+    grpc: GRPC.unauthenticated,
+    http: 401,
+  },
+  auth_busy: {
+    ...retryable,
+    what: 'too many unknown credentials are being checked',
+    todo: 'retry after the pause told; credentials that were right before are let in meanwhile',
+    grpc: GRPC.unavailable,
+    http: 503,
+  },
+  tenant_limit: {
+    ...retryable,
+    what: 'this tenant sends more than it may',
+    todo: 'send less, or retry after the pause told; the limits are under tenants of the receiver',
+    grpc: GRPC.unavailable,
+    http: 429,
+  },
   // What this process cannot take now.
   memory_limit: {
     ...retryable,
@@ -212,6 +233,13 @@ export const ERRORS = {
     ...permanent,
     what: 'the stored state is in use by another process',
     todo: 'stop the other process, or give each its own directory of file_storage',
+    grpc: GRPC.failed_precondition,
+    http: 500,
+  },
+  bad_certificate: {
+    ...permanent,
+    what: 'the certificate and its key cannot be used',
+    todo: 'give a certificate and the private key that belongs to it, both as PEM',
     grpc: GRPC.failed_precondition,
     http: 500,
   },

@@ -19,10 +19,16 @@ export function shared(endpoint: Endpoint, siblings: Siblings | undefined): Endp
 
 /**
  * Makes `server` listen on `endpoint`, and logs where; `key` is the place in the configuration that says so, for the
- * error. Resolves to the address as bound, which tells the port where 0 was asked for. Rejects with `port_in_use`,
+ * error; `asksWho`: whether clients must say who they are. Resolves to the address as bound, which tells the port where 0 was asked for. Rejects with `port_in_use`,
  * `cannot_listen` or `cannot_share_port`.
  */
-export async function listen(server: Server, endpoint: Endpoint, key: string, logger: Logger): Promise<string> {
+export async function listen(
+  server: Server,
+  endpoint: Endpoint,
+  key: string,
+  logger: Logger,
+  asksWho = false,
+): Promise<string> {
   const wanted = format(endpoint.host, endpoint.port);
   try {
     // IPv4 first: where localhost is both, clients that try only 127.0.0.1 are many and those that try only ::1 are few.
@@ -38,7 +44,7 @@ export async function listen(server: Server, endpoint: Endpoint, key: string, lo
   const bound = server.address() as AddressInfo;
   const address = format(bound.address, bound.port);
   logger.info({ address, key }, 'listening');
-  if (!isLoopback(bound.address)) {
+  if (!isLoopback(bound.address) && !asksWho) {
     logger.warn(
       { address, key },
       'this address can be reached from other machines, and nothing asks them who they are',

@@ -1,3 +1,5 @@
+import type { Authenticator } from './auth/authenticator.ts';
+import type { AuthExtension } from './auth/config.ts';
 import type { Clock } from './clock.ts';
 import type { Context, Sheddable } from './component.ts';
 import type { LoadedConfig } from './config/loaded.ts';
@@ -32,6 +34,8 @@ export class Service {
   readonly #graph: Graph;
   readonly #logger: Logger;
   readonly #shutdownTimeoutMs: number;
+  readonly #authExtensions: readonly AuthExtension[];
+  readonly #authenticators = new Map<string, Authenticator>();
   readonly #clock: Clock;
   #started: Instance[] = [];
   #stopped: Promise<boolean> | undefined;
@@ -42,6 +46,7 @@ export class Service {
     this.#logger = logger;
     this.#clock = clock;
     this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
+    this.#authExtensions = loaded.service.authenticators;
     this.#graph = buildGraph(loaded, (id): Context => {
       const siblings = surroundings.siblings?.(id);
       return {
@@ -53,6 +58,7 @@ export class Service {
         roles: this.roles,
         storage: storages.of(id),
         routes: router.of(id),
+        authenticators: this.#authenticators,
         ...(siblings === undefined ? {} : { siblings }),
       };
     });
@@ -74,6 +80,7 @@ export class Service {
    */
   async start(): Promise<void> {
     this.#state = 'starting';
+    await this.#startAuthenticators();
     for (const instance of [...this.#graph.exporters, ...this.#graph.processors, ...this.#graph.receivers]) {
       try {
         this.#started.push(instance);
@@ -89,6 +96,16 @@ export class Service {
       }
     }
     this.#state = 'ready';
+  }
+
+  async #startAuthenticators(): Promise<void> {
+    if (this.#authExtensions.length === 0) return;
+    const { createAuthenticator } = await import('./auth/create.ts');
+    for (const extension of this.#authExtensions) {
+      const authenticator = createAuthenticator(extension);
+      await authenticator.start(this.#clock, this.#logger);
+      this.#authenticators.set(extension.id, authenticator);
+    }
   }
 
   /** Receivers first, exporters last, all within the shutdown timeout. Legal before `start`, during it, and twice. */
@@ -115,6 +132,7 @@ export class Service {
         this.#logger.error({ component: id, code, todo: row.todo }, `not stopped cleanly: ${message}`);
       }
     }
+    for (const authenticator of this.#authenticators.values()) authenticator.stop();
     over.abort();
     this.#state = 'stopped';
     return isClean;

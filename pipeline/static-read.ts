@@ -31,9 +31,11 @@ export interface StaticRead {
  * Reads a connection that `server` has accepted, and paused (`pauseOnConnect`), into memory that is used again for
  * every read. Node would allocate 64 KiB each time, and V8 collect the whole heap to get them back (docs/decisions/0007).
  * For connections that it opens Node has the option `onread`; that accepted ones lack it is worked around here by
- * giving their handle to a socket that has it. Where that fails, reading goes on as usual.
+ * giving their handle to a socket that has it. Where that fails, and over TLS, reading goes on as usual.
  */
 export function readStatically(server: Server, accepted: Socket, onBytes: OnBytes): StaticRead {
+  // Over TLS what is read is decrypted elsewhere.
+  if ('encrypted' in accepted) return readByEvents(accepted, onBytes);
   const { allowHalfOpen = false } = server as { allowHalfOpen?: boolean };
   // Where another listener has accepted it, it does not know what this server wants.
   accepted.allowHalfOpen = allowHalfOpen;

@@ -1,4 +1,5 @@
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { Gunzip } from '../../pipeline/gunzip.ts';
 import { TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
 import { bodies } from '../../pipeline/buffer-pool.ts';
 import { Lease } from '../../pipeline/lease.ts';
@@ -134,6 +135,16 @@ const compression: Case[] = [
     make: (items) => {
       const packed = gzipSync(requestOf('traces', items));
       return () => gunzipSync(packed);
+    },
+  },
+  {
+    name: 'gunzip traces with one decoder for all',
+    make: (items) => {
+      const bytes = requestOf('traces', items);
+      const packed = gzipSync(bytes);
+      const room = Buffer.allocUnsafeSlow(bytes.length + 1);
+      const gunzip = new Gunzip();
+      return () => gunzip.into(room, packed);
     },
   },
   {

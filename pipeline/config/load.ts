@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import type { AuthExtension } from '../auth/config.ts';
 import { checkGraph, type Wirable } from '../graph-check.ts';
 import type { ComponentTable } from '../component.ts';
 import type { z } from 'zod';
@@ -7,7 +8,7 @@ import { type Components, checkComponents } from './components.ts';
 import { type Environment, expand } from './expand.ts';
 import { type FileStorageConfig, fileStorageConfig } from './file-storage.ts';
 import type { LoadedConfig, PipelineConfig, ServiceSettings } from './loaded.ts';
-import { type Located, find } from './located.ts';
+import { type Located, type Path, find, formatPath } from './located.ts';
 import { checkPipelines } from './pipelines.ts';
 import { ConfigError, type Problem, sortProblems } from './report.ts';
 import type { Endpoint } from './scalars.ts';
@@ -73,6 +74,7 @@ function checkMerged(merged: Merged, env: Environment, table: ComponentTable): L
   const pipelines = checkPipelines(root, referable, problems);
   checkExtensionRefs(root, extensions.ids, problems);
   checkFileStorage(root, extensions.ids, problems);
+  checkAuthenticators(root, [...extensions.ids].filter(isAuthenticator), problems);
   const wirable = {
     receivers: receivers.configured,
     processors: configuredProcessors,
@@ -139,6 +141,40 @@ function checkFileStorage(root: Located, ids: ReadonlySet<string>, problems: Pro
   }
 }
 
+const AUTHENTICATORS: readonly (string | undefined)[] = [
+  'bearertokenauth',
+  'basicauth',
+] satisfies AuthExtension['type'][];
+
+function isAuthenticator(id: string): boolean {
+  return AUTHENTICATORS.includes(ID.exec(id)?.groups?.type);
+}
+
+/** Every `auth: {authenticator: ID}` of a receiver names an extension that is there. */
+function checkAuthenticators(root: Located, ids: readonly string[], problems: Problem[]): void {
+  const visit = (node: Located, path: Path): void => {
+    if (node.kind === 'list') return node.items.forEach((item, i) => visit(item, [...path, i]));
+    if (node.kind !== 'map') return;
+    for (const [key, { value }] of node.entries) {
+      const named = find(value, ['authenticator']).node;
+      visit(value, [...path, key]);
+      if (key !== 'auth' || named?.kind !== 'scalar' || typeof named.value !== 'string' || ids.includes(named.value))
+        continue;
+      problems.push({
+        at: named.at,
+        path: formatPath([...path, key, 'authenticator']),
+        what: `there is no authenticator ${named.value}`,
+        todo:
+          ids.length === 0
+            ? 'add a bearertokenauth or basicauth under extensions'
+            : suggestion(named.value, ids, 'authenticators'),
+      });
+    }
+  };
+  const receivers = find(root, ['receivers']).node;
+  if (receivers !== undefined) visit(receivers, ['receivers']);
+}
+
 function unused(root: Located, sections: Sections, pipelines: readonly PipelineConfig[]): Problem[] {
   const used = { receivers: new Set<string>(), processors: new Set<string>(), exporters: new Set<string>() };
   for (const { receivers, processors, exporters } of pipelines) {
@@ -182,6 +218,9 @@ function serviceSettings(service: z.output<typeof serviceConfig>, extensions: Se
     logLevel: logs.level,
     metrics: metrics.level === 'none' ? undefined : endpoint,
     adminToken: admin.token,
+    authenticators: [...extensions.configured.values()]
+      .filter(({ id }) => isAuthenticator(id))
+      .map(({ id, config }) => ({ id, type: ID.exec(id)?.groups?.type, config }) as AuthExtension),
     fileStorage: extension(fileStorageConfig) as FileStorageConfig | undefined,
     healthCheck: healthCheck.enabled ? healthCheck.endpoint : undefined,
     workers: service.workers === 'auto' ? availableParallelism() : service.workers,

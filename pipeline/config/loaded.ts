@@ -1,4 +1,5 @@
 /** A configuration that has been read, merged and found valid: what the graph is built from. Types only. */
+import type { AuthExtension } from '../auth/config.ts';
 import type { Signal } from '../batch.ts';
 import type { ExporterFactory, ProcessorFactory, ReceiverFactory } from '../component.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
@@ -47,6 +48,8 @@ export interface ServiceSettings {
   readonly adminToken: string | undefined;
   /** Where components remember; undefined: nowhere. */
   readonly fileStorage: FileStorageConfig | undefined;
+  /** Who tells who may send, for receivers to name. */
+  readonly authenticators: readonly AuthExtension[];
   /** Where `/livez` and `/readyz` are served; undefined: nowhere (`health_check: {enabled: false}`). */
   readonly healthCheck: Endpoint | undefined;
   /** How many threads receive telemetry; 1: the main one, and no others. */

@@ -1,6 +1,7 @@
 /** The parts of a configuration that are the same whatever components exist. */
 import { z } from 'zod';
 import type { Signal } from '../batch.ts';
+import { basicAuthConfig, bearerTokenAuthConfig } from '../auth/config.ts';
 import { fileStorageConfig } from './file-storage.ts';
 import { duration, endpoint } from './scalars.ts';
 
@@ -31,6 +32,8 @@ const ignoredConfig = z.looseObject({}).describe('Accepted, without effect.');
 export const EXTENSIONS: Readonly<Record<string, { readonly config: z.ZodType; readonly isIgnored: boolean }>> = {
   health_check: { config: healthCheckConfig, isIgnored: false },
   file_storage: { config: fileStorageConfig, isIgnored: false },
+  bearertokenauth: { config: bearerTokenAuthConfig, isIgnored: false },
+  basicauth: { config: basicAuthConfig, isIgnored: false },
   pprof: { config: ignoredConfig, isIgnored: true },
   zpages: { config: ignoredConfig, isIgnored: true },
 };

@@ -12,8 +12,11 @@ export interface PlainLimits {
 export interface PlainOwner {
   /** A request begins. It is answered before the next one is read. */
   request(request: PlainRequest): void;
-  /** What comes is not plain: the connection is the owner's from here on, and `bytes`, which are only lent, are its next. */
-  other(bytes: Buffer): void;
+  /**
+   * What comes is not plain: the connection is the owner's from here on, and `bytes`, which are only lent, are its next.
+   * `isFirst`: whether they are its first, too.
+   */
+  other(bytes: Buffer, isFirst: boolean): void;
 }
 
 /** Of a request line and its fields. */
@@ -40,11 +43,11 @@ export class PlainConnection {
   /** What came behind a request that is not answered. */
   #held: Buffer | undefined;
   #isLeaving = false;
-  /** Ended, or somebody else's. */
-  #isOver = false;
+  #phase: 'open' | 'ended' | 'gone' = 'open';
   /** Since when it waits for what it waits for, ms of `performance.now`. */
   #sinceMs = performance.now();
   #hasSaid = false;
+  #hasServed = false;
 
   constructor(socket: Socket, limits: PlainLimits, owner: PlainOwner) {
     this.#socket = socket;
@@ -54,9 +57,8 @@ export class PlainConnection {
 
   /** Bytes from the client, which are only lent. */
   receive(bytes: Buffer, start: number, end: number): void {
-    if (this.#isOver) return;
     let at = start;
-    while (at < end && !this.#isOver) {
+    while (at < end && this.#phase === 'open') {
       const request = this.#request;
       if (request === undefined) at = this.#readHead(bytes, at, end);
       else if (request.restBytes > 0) at = this.#readBody(request, bytes, at, end);
@@ -81,9 +83,9 @@ export class PlainConnection {
     this.#isLeaving = true;
   }
 
-  /** Ends it where no request is under way. */
+  /** Ends it where no request is under way; one of which the head is not complete can be sent somewhere else. */
   endIdle(): void {
-    if (this.#request === undefined && this.#head === undefined) this.#end();
+    if (this.#request === undefined) this.#end();
   }
 
   /** The client sends nothing more. What it has sent completely is answered. */
@@ -95,7 +97,8 @@ export class PlainConnection {
   /** Ends it where the client takes too long. `nowMs` of `performance.now`. */
   check(nowMs: number): void {
     const waitedMs = nowMs - this.#sinceMs;
-    if (this.#isOver) {
+    if (this.#phase === 'gone') return;
+    if (this.#phase === 'ended') {
       if (waitedMs > LINGER_MS_MAX) this.#socket.destroy();
     } else if (this.#request !== undefined) {
       // Whoever listens to a request that arrives has a timer of its own; nobody listens to what is thrown away.
@@ -111,7 +114,7 @@ export class PlainConnection {
 
   /** The connection is gone. */
   closed(): void {
-    this.#isOver = true;
+    this.#phase = 'gone';
     this.#request?.cut();
   }
 
@@ -133,6 +136,7 @@ export class PlainConnection {
     this.#head = undefined;
     const request = new PlainRequest(head, this);
     this.#request = request;
+    this.#hasServed = true;
     this.#owner.request(request);
     if (request.restBytes === 0) this.#complete(request);
     return start + length + HEAD_END.length - before;
@@ -160,25 +164,28 @@ export class PlainConnection {
     this.#held = undefined;
     // What is held came last, so that within `receive` there is none.
     this.receive(held, 0, held.length);
-    if (this.#held === undefined && !this.#isOver) this.#socket.resume();
+    if (this.#held === undefined && this.#phase === 'open') this.#socket.resume();
   }
 
   /** Keeps what a client sends before it has its answer, and reads no more of it. */
   #hold(bytes: Uint8Array): void {
-    this.#held = Buffer.concat([this.#held ?? NOTHING, bytes]);
+    this.#held = Buffer.from(bytes);
     this.#socket.pause();
   }
 
   #handOver(bytes: Buffer): void {
-    this.#isOver = true;
+    this.#phase = 'gone';
     this.#head = undefined;
-    this.#owner.other(bytes);
+    this.#owner.other(bytes, !this.#hasServed);
   }
 
   #end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#phase !== 'open') return;
+    this.#phase = 'ended';
     this.#sinceMs = performance.now();
+    // What is left is read, and thrown away, to see the client's end.
+    this.#held = undefined;
+    this.#socket.resume();
     this.#socket.end();
   }
 
@@ -186,8 +193,6 @@ export class PlainConnection {
     return `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(this.#limits.idleMs / 1000)}\r\n`;
   }
 }
-
-const NOTHING = Buffer.alloc(0);
 
 /** Whether bytes that are no whole head may become a plain one. */
 function mayBePlain(bytes: Buffer): boolean {

@@ -1,47 +1,34 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { OpenConnections } from '../open-connections.ts';
 import { ServerConnection, type ServerLimits } from './server-connection.ts';
 import type { ServerStream } from './server-stream.ts';
+import { type Secured, SocketServer } from '../socket-server.ts';
 import { readStatically } from '../static-read.ts';
 
-/** So that the system ends connections whose other side is gone. */
-const KEEP_ALIVE_MS = 60_000;
-
-/** Serves HTTP/2 without TLS to clients that begin with it. */
+/** Serves HTTP/2 to clients that begin with it, over TLS where that is given. */
 export class Http2Server {
-  readonly server: Server;
+  readonly sockets: SocketServer;
   readonly open = new OpenConnections();
   readonly #limits: ServerLimits;
   readonly #onRequest: (stream: ServerStream) => void;
   readonly #connections = new Set<ServerConnection>();
 
-  constructor(limits: ServerLimits, onRequest: (stream: ServerStream) => void) {
+  constructor(limits: ServerLimits, onRequest: (stream: ServerStream) => void, secured?: Secured) {
     this.#limits = limits;
     this.#onRequest = onRequest;
-    this.server = createServer(
-      {
-        pauseOnConnect: true,
-        // A client that has sent its request may close its side and wait for the answer.
-        allowHalfOpen: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEP_ALIVE_MS,
-      },
-      (socket) => this.#accept(socket),
-    );
+    this.sockets = new SocketServer((socket) => this.#accept(socket), secured);
+  }
+
+  get server(): Server {
+    return this.sockets.server;
   }
 
   /** Stops listening, lets requests under way end, and cuts what is left when `deadline` aborts. */
   async close(deadline: AbortSignal): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    const cut = (): void => {
-      for (const connection of this.#connections) connection.destroy();
-    };
     for (const connection of this.#connections) connection.close();
-    if (deadline.aborted) cut();
-    deadline.addEventListener('abort', cut, { once: true });
-    await closed;
-    deadline.removeEventListener('abort', cut);
+    await this.sockets.close(deadline, () => {
+      for (const connection of this.#connections) connection.destroy();
+    });
   }
 
   #accept(accepted: Socket): void {

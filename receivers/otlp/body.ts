@@ -40,6 +40,11 @@ export class Body {
     this.#promisedBytes = promisedBytes;
   }
 
+  /** What it is taken from, and what is made of it should be too. */
+  get budget(): Budget {
+    return this.#budget;
+  }
+
   get length(): number {
     return this.#length;
   }
@@ -49,6 +54,7 @@ export class Body {
     const needed = this.#length + end - start;
     if (this.#bytes === undefined || needed > this.#bytes.length) this.#grow(needed);
     piece.copy(this.#bytes as Buffer, this.#length, start, end);
+    this.#budget.came(end - start);
     this.#length = needed;
   }
 

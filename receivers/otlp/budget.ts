@@ -1,6 +1,15 @@
 import { PipelineError } from '../../pipeline/errors.ts';
 import type { Held } from '../../pipeline/workers/siblings.ts';
 
+/** Of a budget that is a part of another. */
+export interface Share {
+  readonly all: Budget;
+  /** Makes the error where the share is used up; `held` bytes are in use. */
+  refusal(held: number): PipelineError;
+  /** So many bytes of bodies came. */
+  charge(bytes: number): void;
+}
+
 /**
  * Bytes that requests may hold together. What does not fit is refused, never waited for. Where several threads share a
  * limit, two that take at the same moment may pass it, by what they take then.
@@ -8,38 +17,50 @@ import type { Held } from '../../pipeline/workers/siblings.ts';
 export class Budget {
   readonly limitBytes: number;
   readonly #held: Held;
+  readonly #share: Share | undefined;
 
-  /** `held`: what the receiver holds over all threads. */
-  constructor(limitBytes: number, held: Held = new Alone()) {
+  /** `held`: what the receiver holds over all threads. `share`: the budget of which it is a part. */
+  constructor(limitBytes: number, held: Held = new Alone(), share?: Share) {
     this.limitBytes = limitBytes;
     this.#held = held;
+    this.#share = share;
   }
 
   get freeBytes(): number {
-    return this.limitBytes - this.#held.all;
+    const own = this.limitBytes - this.#held.all;
+    return this.#share === undefined ? own : Math.min(own, this.#share.all.freeBytes);
   }
 
   get usedBytes(): number {
     return this.#held.all;
   }
 
-  /** Throws `memory_limit` where `bytes` more do not fit. */
+  /** Throws `memory_limit`, or what the share says, where `bytes` more do not fit. */
   check(bytes: number): void {
-    if (bytes <= this.freeBytes) return;
-    throw new PipelineError(
-      'memory_limit',
-      `${this.#held.all} of ${this.limitBytes} bytes of max_in_flight are in use`,
+    this.#share?.all.check(bytes);
+    const held = this.#held.all;
+    if (held + bytes <= this.limitBytes) return;
+    throw (
+      this.#share?.refusal(held) ??
+      new PipelineError('memory_limit', `${held} of ${this.limitBytes} bytes of max_in_flight are in use`)
     );
   }
 
-  /** Takes `bytes`, or throws `memory_limit`. */
+  /** Takes `bytes`, or throws as `check` does. */
   take(bytes: number): void {
     this.check(bytes);
     this.#held.own += bytes;
+    this.#share?.all.take(bytes);
   }
 
   give(bytes: number): void {
     this.#held.own -= bytes;
+    this.#share?.all.give(bytes);
+  }
+
+  /** Bytes of a body came. */
+  came(bytes: number): void {
+    this.#share?.charge(bytes);
   }
 }
 

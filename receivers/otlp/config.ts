@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { authConfig } from '../../pipeline/auth/config.ts';
 import { duration, endpoint, size } from '../../pipeline/config/scalars.ts';
+import { serverTlsConfig } from '../../pipeline/server-tls.ts';
 import { EXPORT_PATHS } from '../../proto/otlp/export.ts';
 
 const urlPath = z.string().regex(/^\//, 'want a path that begins with /');
@@ -13,6 +15,8 @@ const listenerFields = {
     .prefault('30s')
     .describe('How long a request may take to arrive in full. A slower client is refused.'),
   max_connections: z.int().min(1).default(4096).describe('How many connections may be open. More are closed at once.'),
+  tls: serverTlsConfig.optional(),
+  auth: authConfig.optional(),
 };
 
 const grpcConfig = z.strictObject({
@@ -72,6 +76,37 @@ const protocolsConfig = z
   .refine(({ grpc, http }) => grpc !== undefined || http !== undefined, 'want grpc, http or both')
   .describe('The protocols to serve; at least one.');
 
+const tenantLimits = {
+  max_in_flight: size
+    .optional()
+    .describe(
+      'How many bytes of requests of one tenant may be in memory at once, within max_in_flight of the receiver.',
+    ),
+  max_bytes_per_second: size
+    .refine((bytes) => bytes > 0, 'want more than 0B')
+    .optional()
+    .describe('How much one tenant may send per second, as it comes, on average; twice as much at once.'),
+};
+
+const tenantsConfig = z
+  .strictObject({
+    header: z
+      .string()
+      .min(1)
+      .default('X-Scope-OrgID')
+      .describe(
+        'The request header, or gRPC metadata, that names the tenant. Requests without it share one set of limits.',
+      ),
+    ...tenantLimits,
+    overrides: z
+      .record(z.string(), z.strictObject(tenantLimits))
+      .default({})
+      .describe('Other limits for single tenants, by name.'),
+  })
+  .describe(
+    'What each tenant may send. Beyond it clients are told to retry. In each thread where there are ingest workers.',
+  );
+
 export const otlpReceiverConfig = z.strictObject({
   protocols: protocolsConfig,
   max_in_flight: size
@@ -79,9 +114,17 @@ export const otlpReceiverConfig = z.strictObject({
     .describe(
       'How many bytes of requests may be in memory at once, over all clients, until the pipelines have taken them. Beyond it clients are told to retry.',
     ),
+  tenants: tenantsConfig.optional(),
 });
 
+export type TenantsConfig = z.output<typeof tenantsConfig>;
+export type TenantLimits = Pick<TenantsConfig, 'max_in_flight' | 'max_bytes_per_second'>;
 export type OtlpReceiverConfig = z.output<typeof otlpReceiverConfig>;
 export type GrpcConfig = z.output<typeof grpcConfig>;
 export type HttpConfig = z.output<typeof httpConfig>;
 export type CorsConfig = z.output<typeof corsConfig>;
+
+/** Whether clients must say who they are. */
+export function asksWho({ auth, tls }: Pick<GrpcConfig, 'auth' | 'tls'>): boolean {
+  return auth !== undefined || tls?.client_ca_file !== undefined;
+}

@@ -15,7 +15,6 @@ export interface GrpcMethod {
 }
 
 export interface CallSettings {
-  readonly budget: Budget;
   readonly maxRequestBytes: number;
   readonly requestTimeoutMs: number;
 }
@@ -51,13 +50,13 @@ export class GrpcCall implements RequestListener {
   #phase: 'arriving' | 'serving' | 'over' = 'arriving';
 
   /** Throws `bad_encoding`. */
-  constructor(stream: ServerStream, method: GrpcMethod, settings: CallSettings) {
+  constructor(stream: ServerStream, method: GrpcMethod, budget: Budget, settings: CallSettings) {
     const { headers } = stream;
     this.#stream = stream;
     this.#method = method;
     this.#settings = settings;
     this.#encoding = grpcEncodingOf(headers['grpc-encoding']);
-    this.#message = new GrpcMessage(settings.budget, settings.maxRequestBytes);
+    this.#message = new GrpcMessage(budget, settings.maxRequestBytes);
     const timeoutMs = timeoutMsOf(headers['grpc-timeout']) ?? Number.POSITIVE_INFINITY;
     this.#deadlineMs = performance.now() + timeoutMs;
     this.#timer = setTimeout(() => this.#lateRequest(), Math.min(timeoutMs, settings.requestTimeoutMs));

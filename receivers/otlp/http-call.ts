@@ -5,6 +5,7 @@ import type { Headers } from '../../pipeline/http2/protocol.ts';
 import type { RequestListener } from '../../pipeline/http2/server-stream.ts';
 import { JsonError, jsonToProtobuf } from '../../proto/otlp/json.ts';
 import { Body } from './body.ts';
+import type { Budget } from './budget.ts';
 import type { Exchange } from './http-exchange.ts';
 import { errorReply, type Fields, type Form, type Reply, SUCCESS } from './http-reply.ts';
 import type { Intake } from './intake.ts';
@@ -43,6 +44,7 @@ export class HttpCall implements RequestListener {
     exchange: Exchange,
     signal: TelemetrySignal,
     intake: Intake,
+    budget: Budget,
     settings: HttpCallSettings,
     fields: Fields | undefined,
   ) {
@@ -57,10 +59,10 @@ export class HttpCall implements RequestListener {
     this.#fields = fields;
     this.#encoding = encodingOf(headers);
     const told = headers['content-length'] ?? '';
-    this.#body = new Body(intake.budget, settings.maxRequestBytes, /^\d+$/.test(told) ? Number(told) : undefined);
+    this.#body = new Body(budget, settings.maxRequestBytes, /^\d+$/.test(told) ? Number(told) : undefined);
     this.#timer = setTimeout(() => this.#late(), settings.requestTimeoutMs);
     exchange.listen(this);
-    if (headers['expect'] === '100-continue') exchange.proceed();
+    if (headers['expect']?.toLowerCase() === '100-continue') exchange.proceed();
   }
 
   data(bytes: Buffer, start: number, end: number): void {

@@ -26,6 +26,7 @@ export class HttpConnection {
   readonly #parts: ConnectionParts;
   #plain: PlainConnection | undefined;
   #http2: ServerConnection | undefined;
+  #isLeaving = false;
 
   constructor(read: StaticRead, parts: ConnectionParts) {
     this.#read = read;
@@ -33,7 +34,7 @@ export class HttpConnection {
     const limits = { requestMs: parts.requestMs, idleMs: IDLE_MS_MAX };
     const plain = new PlainConnection(read.socket, limits, {
       request: (request) => parts.serve(overPlain(request)),
-      other: (bytes) => this.#notPlain(bytes),
+      other: (bytes, isFirst) => this.#notPlain(bytes, isFirst),
     });
     this.#plain = plain;
     // Without a listener it would end the process; 'close' follows.
@@ -54,6 +55,7 @@ export class HttpConnection {
 
   /** Takes few more requests: over HTTP/2 those under way, over HTTP/1 the next one, are answered; then it ends. */
   leave(): void {
+    this.#isLeaving = true;
     if (this.#plain !== undefined) this.#plain.leave();
     else if (this.#http2 !== undefined) this.#http2.close();
     else this.#parts.node.leave(this.socket);
@@ -62,7 +64,8 @@ export class HttpConnection {
   /** Takes no more requests: those under way are answered, then it ends. */
   end(): void {
     this.leave();
-    this.#plain?.endIdle();
+    if (this.#plain !== undefined) this.#plain.endIdle();
+    else if (this.#http2 === undefined) this.#parts.node.endIdle(this.socket);
   }
 
   /** Ends it where the client takes too long. `nowMs` of `performance.now`. */
@@ -70,10 +73,11 @@ export class HttpConnection {
     this.#plain?.check(nowMs);
   }
 
-  #notPlain(bytes: Buffer): void {
+  #notPlain(bytes: Buffer, isFirst: boolean): void {
     this.#plain = undefined;
     const compared = Math.min(bytes.length, PREFACE.length);
-    if (bytes.compare(PREFACE, 0, compared, 0, compared) === 0) {
+    const isHttp2 = isFirst && bytes.compare(PREFACE, 0, compared, 0, compared) === 0;
+    if (isHttp2) {
       const limits = {
         windowBytes: WINDOW_BYTES,
         headerListBytes: HEADER_BYTES_MAX,
@@ -86,5 +90,6 @@ export class HttpConnection {
       this.#read.asUsual(bytes);
       this.#parts.node.take(this.socket);
     }
+    if (this.#isLeaving) this.leave();
   }
 }

@@ -67,10 +67,14 @@ export function overNode(request: IncomingMessage, response: ServerResponse): Ex
       request.on('error', () => {});
       response.on('close', () => listener.closed(isComplete));
     },
-    proceed: () => response.writeContinue(),
+    proceed() {
+      // Clients of HTTP/1.0 do not know it (RFC 9110, 10.1.1).
+      if (request.httpVersion !== '1.0') response.writeContinue();
+    },
     answer({ status, fields, body }) {
+      // Else Node would call the rest of it late, too, in an answer that nobody asked for.
+      if (status === 504 && !request.complete && !response.headersSent) response.setHeader('connection', 'close');
       if (!response.headersSent && !response.destroyed) response.writeHead(status, fields).end(body);
-      request.resume();
     },
   };
 }

@@ -11,6 +11,8 @@ export interface NodeLimits {
 
 /** How often Node looks for requests that take too long. */
 const CHECK_INTERVAL_MS = 5000;
+/** How long a client may take to see why its connection ends. */
+const LINGER_MS_MAX = 2000;
 
 /** All of HTTP/1 but plain requests, by `node:http`, which is loaded when the first such request comes. */
 export class NodeHttp {
@@ -41,8 +43,14 @@ export class NodeHttp {
     for (const response of this.#open) if (response.socket === socket) announceEnd(response);
   }
 
-  /** Ends the connections that wait for a request. */
-  closeIdle(): void {
+  /** Ends a connection without a request that has begun to be served. */
+  endIdle(socket: Socket): void {
+    for (const response of this.#open) if (response.socket === socket) return;
+    socket.destroy();
+  }
+
+  /** Ends the looking for what takes too long. */
+  close(): void {
     this.#server?.close();
   }
 
@@ -64,6 +72,8 @@ export class NodeHttp {
     server.on('request', serve);
     server.on('checkContinue', serve);
     server.on('clientError', refuseGarbage);
+    // As everywhere else, a client may close its side and wait for the answer.
+    (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
     // It listens to nothing of its own, and begins to look for what takes too long when it listens.
     server.emit('listening');
     return server;
@@ -85,4 +95,6 @@ function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
   const body = JSON.stringify({ code: 3, message: `the request is not HTTP as it should be: ${STATUS_CODES[status]}` });
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\nconnection: close\r\n`;
   socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  const linger = setTimeout(() => socket.destroy(), LINGER_MS_MAX).unref();
+  socket.once('close', () => clearTimeout(linger));
 }

@@ -1,12 +1,15 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TelemetrySignal } from '../../pipeline/batch.ts';
 import type { Context } from '../../pipeline/component.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import { listen } from '../../pipeline/listener.ts';
 import { OpenConnections } from '../../pipeline/open-connections.ts';
+import { ServerTls } from '../../pipeline/server-tls.ts';
+import { SocketServer } from '../../pipeline/socket-server.ts';
 import { readStatically } from '../../pipeline/static-read.ts';
-import type { HttpConfig } from './config.ts';
+import { asksWho, type HttpConfig } from './config.ts';
 import { formOf, HttpCall, type HttpCallSettings } from './http-call.ts';
+import type { Gate } from './gate.ts';
 import { type ConnectionParts, HttpConnection, IDLE_MS_MAX } from './http-connection.ts';
 import { Cors } from './http-cors.ts';
 import type { Exchange } from './http-exchange.ts';
@@ -16,13 +19,11 @@ import type { Intake } from './intake.ts';
 
 /** How often connections are looked at that take too long. */
 const CHECK_INTERVAL_MS = 1000;
-/** So that the system ends connections whose other side is gone. */
-const KEEP_ALIVE_MS = 60_000;
-
-/** OTLP over HTTP/1.1, and over HTTP/2 for clients that begin with it (prior knowledge), on one port without TLS. */
+/** OTLP over HTTP/1.1, and over HTTP/2 for clients that begin with it (prior knowledge, or ALPN), on one port. */
 export class HttpServer {
   readonly #config: HttpConfig;
   readonly #intake: Intake;
+  readonly #gate: Gate;
   readonly #context: Context;
   readonly #signals: ReadonlyMap<string, TelemetrySignal>;
   readonly #settings: HttpCallSettings;
@@ -31,10 +32,12 @@ export class HttpServer {
   readonly #node: NodeHttp;
   readonly #connections = new Set<HttpConnection>();
   readonly open = new OpenConnections();
-  #server: Server | undefined;
+  #sockets: SocketServer | undefined;
+  #endReloading: () => void = () => {};
   #checking: NodeJS.Timeout | undefined;
 
-  constructor(config: HttpConfig, intake: Intake, context: Context) {
+  constructor(config: HttpConfig, intake: Intake, gate: Gate, context: Context) {
+    this.#gate = gate;
     this.#config = config;
     this.#intake = intake;
     this.#context = context;
@@ -51,43 +54,32 @@ export class HttpServer {
     this.#parts = { requestMs, node: this.#node, serve };
   }
 
-  /** Resolves to the address. Rejects with `port_in_use` or `cannot_listen`. */
+  /** Resolves to the address. Rejects with `port_in_use`, `cannot_listen`, `file_unreadable` or `bad_certificate`. */
   async start(): Promise<string> {
-    const server = createServer(
-      {
-        pauseOnConnect: true,
-        // A client that has sent its request may close its side and wait for the answer.
-        allowHalfOpen: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEP_ALIVE_MS,
-      },
-      (accepted) => this.#accept(server, accepted),
-    );
-    server.maxConnections = this.#config.max_connections;
-    this.#server = server;
-    this.#checking = setInterval(() => this.#check(), Math.min(CHECK_INTERVAL_MS, this.#parts.requestMs)).unref();
-    return listen(server, this.#config.endpoint, 'protocols.http.endpoint', this.#context.logger);
+    const { requestMs } = this.#parts;
+    const { clock, logger } = this.#context;
+    const tls = this.#config.tls && (await ServerTls.load(this.#config.tls, 'protocols.http.tls'));
+    const secured = tls && { tls, protocols: ['h2', 'http/1.1'], handshakeMs: requestMs };
+    const sockets = new SocketServer((accepted) => this.#accept(sockets, accepted), secured);
+    sockets.server.maxConnections = this.#config.max_connections;
+    this.#sockets = sockets;
+    if (tls !== undefined) this.#endReloading = tls.keepFresh(sockets.tls, clock, logger);
+    this.#checking = setInterval(() => this.#check(), Math.min(CHECK_INTERVAL_MS, requestMs)).unref();
+    return listen(sockets.server, this.#config.endpoint, 'protocols.http.endpoint', logger, asksWho(this.#config));
   }
 
   /** Stops listening, lets requests under way end, and cuts what is left when `deadline` aborts. */
   async stop(deadline: AbortSignal): Promise<void> {
-    const server = this.#server;
-    if (server === undefined) return;
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    const cut = () => {
-      for (const { socket } of this.#connections) socket.destroy();
-    };
+    this.#endReloading();
     for (const connection of this.#connections) connection.end();
-    this.#node.closeIdle();
-    if (deadline.aborted) cut();
-    deadline.addEventListener('abort', cut, { once: true });
-    await closed;
-    deadline.removeEventListener('abort', cut);
+    await this.#sockets?.close(deadline, () => {
+      for (const { socket } of this.#connections) socket.destroy();
+    });
+    this.#node.close();
     clearInterval(this.#checking);
   }
 
-  #accept(server: Server, accepted: Socket): void {
+  #accept({ server }: SocketServer, accepted: Socket): void {
     const read = readStatically(server, accepted, (bytes, start, end) => connection.receive(bytes, start, end));
     const connection = new HttpConnection(read, this.#parts);
     this.#connections.add(connection);
@@ -118,9 +110,13 @@ export class HttpServer {
       return this.#refuse(exchange, signal, new PipelineError('bad_method', method), { ...fields, allow });
     }
     try {
-      new HttpCall(exchange, signal, this.#intake, this.#settings, fields);
-    } catch (error) {
-      this.#refuse(exchange, signal, asPipelineError(error), fields);
+      const budget = this.#gate.admit(headers);
+      new HttpCall(exchange, signal, this.#intake, budget, this.#settings, fields);
+    } catch (thrown) {
+      const error = asPipelineError(thrown);
+      const { challenge } = this.#gate;
+      const asks = error.code === 'unauthenticated' && challenge !== undefined && { 'www-authenticate': challenge };
+      this.#refuse(exchange, signal, error, { ...fields, ...asks });
     }
   }
 

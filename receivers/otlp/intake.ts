@@ -22,14 +22,12 @@ interface Lane {
 
 /** What gRPC and HTTP do alike with a request that has arrived: inflate, open, hand on, count. */
 export class Intake {
-  readonly budget: Budget;
   readonly #transport: 'grpc' | 'http';
   readonly #context: Context;
   readonly #lanes = new Map<TelemetrySignal, Lane>();
   readonly #refusals = new Map<string, Count>();
 
-  constructor(transport: 'grpc' | 'http', budget: Budget, next: Outlets, context: Context) {
-    this.budget = budget;
+  constructor(transport: 'grpc' | 'http', next: Outlets, context: Context) {
     this.#transport = transport;
     this.#context = context;
     for (const signal of SIGNALS) {
@@ -59,14 +57,15 @@ export class Intake {
   ): Promise<void> {
     const lane = this.#lanes.get(signal);
     const lease = new Lease();
+    const { budget } = body;
     let inflatedBytes = 0;
     let items = 0;
     try {
       if (lane === undefined) throw new PipelineError('unknown_path', `no pipeline takes ${signal} from this receiver`);
       let bytes = body.bytes();
       if (encoding !== 'identity') {
-        bytes = this.#inflate(bytes, encoding, limitBytes, lease);
-        this.budget.take(bytes.length);
+        bytes = inflated(bytes, encoding, limitBytes, lease, budget);
+        budget.take(bytes.length);
         inflatedBytes = bytes.length;
         body.release();
       }
@@ -86,36 +85,13 @@ export class Intake {
       const own = body.handOver();
       if (own !== undefined) lease.onEnd(() => bodies.give(own));
       lease.letGo();
-      this.budget.give(inflatedBytes);
+      budget.give(inflatedBytes);
     }
   }
 
   /** Counts a request that was refused before its items were known; no signal where its path named none. */
   refuse(signal: TelemetrySignal | undefined, error: PipelineError): void {
     this.#refusal('requests', signal ?? 'unknown', error.code).add(1);
-  }
-
-  /** What does not fit into the budget is not inflated either, only as far as it takes to see that. */
-  #inflate(body: Uint8Array, encoding: Encoding, limitBytes: number, lease: Lease): Uint8Array {
-    const free = this.budget.freeBytes;
-    let room: Buffer | undefined;
-    const rooms: Rooms = {
-      take: (bytes) => (room = bodies.take(bytes)),
-      give: (unused) => {
-        room = undefined;
-        bodies.give(unused);
-      },
-    };
-    try {
-      const content = inflate(encoding, body, Math.min(limitBytes, free), rooms);
-      const own = room;
-      if (own !== undefined) lease.onEnd(() => bodies.give(own));
-      return content;
-    } catch (error) {
-      if (free < limitBytes && error instanceof PipelineError && error.code === 'too_large')
-        this.budget.check(free + 1);
-      throw error;
-    }
   }
 
   #open(signal: TelemetrySignal, bytes: Uint8Array, lease: Lease, readsAttributes: boolean): TelemetryBatch {
@@ -136,5 +112,27 @@ export class Intake {
       this.#refusals.set(key, count);
     }
     return count;
+  }
+}
+
+/** What does not fit into the budget is not inflated either, only as far as it takes to see that. */
+function inflated(body: Uint8Array, encoding: Encoding, limitBytes: number, lease: Lease, budget: Budget): Uint8Array {
+  const free = budget.freeBytes;
+  let room: Buffer | undefined;
+  const rooms: Rooms = {
+    take: (bytes) => (room = bodies.take(bytes)),
+    give: (unused) => {
+      room = undefined;
+      bodies.give(unused);
+    },
+  };
+  try {
+    const content = inflate(encoding, body, Math.min(limitBytes, free), rooms);
+    const own = room;
+    if (own !== undefined) lease.onEnd(() => bodies.give(own));
+    return content;
+  } catch (error) {
+    if (free < limitBytes && error instanceof PipelineError && error.code === 'too_large') budget.check(free + 1);
+    throw error;
   }
 }

@@ -1,10 +1,13 @@
 import type { Component, ConnectionLoad, Context, Outlets, Sheddable } from '../../pipeline/component.ts';
 import { shared } from '../../pipeline/listener.ts';
+import type { AuthConfig } from '../../pipeline/auth/config.ts';
 import { Budget } from './budget.ts';
 import type { OtlpReceiverConfig } from './config.ts';
+import { Gate } from './gate.ts';
 import { GrpcServer } from './grpc.ts';
 import { HttpServer } from './http.ts';
 import { Intake } from './intake.ts';
+import { Tenants } from './tenants.ts';
 
 /** OTLP over gRPC and over HTTP. A request is answered when the pipelines have taken responsibility for it. */
 export class OtlpReceiver implements Component, Sheddable {
@@ -51,16 +54,29 @@ export class OtlpReceiver implements Component, Sheddable {
     const { siblings } = this.#context;
     const held = siblings?.place === 'worker' ? siblings.held : undefined;
     const budget = new Budget(this.#config.max_in_flight, held);
+    const tenants = this.#config.tenants && new Tenants(this.#config.tenants, budget, this.#context.clock);
+    const gateOf = (auth: AuthConfig | undefined): Gate =>
+      new Gate(auth?.authenticator, tenants, budget, this.#context);
     const { grpc, http } = this.#config.protocols;
     if (grpc !== undefined) {
       const config = { ...grpc, endpoint: shared(grpc.endpoint, siblings) };
-      const server = new GrpcServer(config, new Intake('grpc', budget, this.#next, this.#context), this.#context);
+      const server = new GrpcServer(
+        config,
+        new Intake('grpc', this.#next, this.#context),
+        gateOf(grpc.auth),
+        this.#context,
+      );
       this.#servers.push(server);
       this.#addresses.grpc = await server.start();
     }
     if (http !== undefined) {
       const config = { ...http, endpoint: shared(http.endpoint, siblings) };
-      const server = new HttpServer(config, new Intake('http', budget, this.#next, this.#context), this.#context);
+      const server = new HttpServer(
+        config,
+        new Intake('http', this.#next, this.#context),
+        gateOf(http.auth),
+        this.#context,
+      );
       this.#servers.push(server);
       this.#addresses.http = await server.start();
     }

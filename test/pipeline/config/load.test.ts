@@ -44,6 +44,7 @@ service:
       logLevel: 'debug',
       metrics: { host: '0.0.0.0', port: 9999 },
       adminToken: undefined,
+      authenticators: [],
       fileStorage: undefined,
       healthCheck: { host: 'localhost', port: 13133 },
       shutdownTimeoutMs: 90_000,

@@ -6,10 +6,12 @@ import type { PlainRequest } from '../../../pipeline/http1/plain-request.ts';
 import { readStatically } from '../../../pipeline/static-read.ts';
 
 const LIMITS = { requestMs: 1000, idleMs: 60_000 };
-const UNREAD_BYTES_MAX = 1024 * 1024;
-const LINGER_MS_MAX = 2000;
 const until = (is: () => boolean) => vi.waitUntil(is, { timeout: 5000, interval: 5 });
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** How far the time that connections see is ahead of ours. */
+let aheadMs = 0;
+const ourNow = performance.now.bind(performance);
+vi.spyOn(performance, 'now').mockImplementation(() => ourNow() + aheadMs);
 
 /** A request as its owner sees it. */
 class Seen {
@@ -125,19 +127,21 @@ describe('requests on one connection', () => {
   });
 
   test('an answer is what was given first, and what the connection says', async () => {
+    const clock = vi.spyOn(Date, 'now');
+    onTestFinished(() => clock.mockRestore());
     const at = await talk((seen, event) => {
       if (event === 'begin') return;
+      clock.mockReturnValue(seen.path === '/text' ? 1e12 : 1e12 + 1999);
       seen.answer(seen.path === '/text' ? 'ok' : Buffer.from([0, 255, 13, 10]));
       seen.answer('again');
     });
     await at.send(post('/text') + post('/bytes'));
     await at.answered(2);
-    const fields = 'connection: keep-alive\r\nkeep-alive: timeout=60\r\ndate: DATE\r\n\r\n';
-    expect(at.said.replaceAll(/date: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, 'date: DATE')).toBe(
-      `HTTP/1.1 200 OK\r\ncontent-length: 2\r\n${fields}okHTTP/1.1 200 OK\r\ncontent-length: 4\r\n${fields}\0\xff\r\n`,
-    );
-    const [, date = ''] = /date: (.*)\r\n/.exec(at.said) ?? [];
-    expect(Math.abs(Date.parse(date) - Date.now())).toBeLessThan(60_000);
+    const fields = 'connection: keep-alive\r\nkeep-alive: timeout=60\r\ndate: Sun, 09 Sep 2001 01:46:';
+    expect(at.said.split('HTTP/1.1 200 OK\r\ncontent-length: ').slice(1)).toEqual([
+      `2\r\n${fields}40 GMT\r\n\r\nok`,
+      `4\r\n${fields}41 GMT\r\n\r\n\0\xff\r\n`,
+    ]);
   });
 
   test('in one read, answered later: one at a time, in order', async () => {
@@ -149,6 +153,8 @@ describe('requests on one connection', () => {
     });
     const paths = Array.from({ length: 50 }, (_, i) => `/${50 - i}`);
     await at.send(paths.map((path) => post(path, path)).join(''));
+    // Is read into the same memory.
+    await (await talk(never)).send(post('/', 'x'.repeat(100_000)));
     await at.answered(50);
     expect(at.seen.map(({ path }) => path)).toEqual(paths);
     expect(new Set([...together.map(String), ...at.answers])).toEqual(new Set(['1']));
@@ -159,13 +165,13 @@ describe('requests on one connection', () => {
     const manyHeads = post('/in/a/body').repeat(10_000);
     const size = fc.oneof(fc.nat({ max: 20 }), fc.constantFrom(0, 1, 4, 70_000, 300_000));
     const requests = fc.array(fc.tuple(size, fc.constantFrom(atEnd, later, atOnce)), { minLength: 1, maxLength: 5 });
-    const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 8 });
+    const cuts = fc.array(fc.oneof(fc.nat({ max: 150 }), fc.nat({ max: 1_000_000 })), { maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(requests, cuts, async (requests, cuts) => {
         const at = await talk((seen, event) => requests[Number(seen.path.slice(1))]?.[1](seen, event));
         const bodies = requests.map(([bytes]) => manyHeads.slice(0, bytes));
         const all = bodies.map((body, i) => post(`/${i}`, body)).join('');
-        const places = [...cuts.map((cut) => Math.floor(cut * all.length)).sort((a, b) => a - b), all.length];
+        const places = [...cuts.map((cut) => cut % all.length).sort((a, b) => a - b), all.length];
         await at.send(...places.map((place, i) => all.slice(places[i - 1] ?? 0, place)));
         await at.answered(requests.length);
         await at.read(all.length);
@@ -195,8 +201,7 @@ describe('a client that does not wait', () => {
     // More than all buffers of the system hold.
     at.client.write(post('/').repeat(4000));
     await at.closed();
-    expect(unsentMax).toBeGreaterThan(UNREAD_BYTES_MAX / 2);
-    expect(unsentMax).toBeLessThanOrEqual(UNREAD_BYTES_MAX + 2 * answer.length);
+    expect(unsentMax).toBeLessThanOrEqual(1024 * 1024 + 2 * answer.length);
     expect(at.seen.length).toBeLessThan(4000);
   });
 
@@ -218,7 +223,6 @@ describe('a client that does not wait', () => {
 describe('leaving', () => {
   test.each([
     ['before it begins', '', post('/')],
-    ['in its head', 'POST', post('/').slice(4)],
     ['in its body', post('/', 'x', 10), 'x'.repeat(9)],
     ['before its answer', post('/', 'x'), ''],
   ])('with the answer of the next request: %s', async (_, start, rest) => {
@@ -226,7 +230,6 @@ describe('leaving', () => {
     await at.send(start);
     await at.read(start.length);
     at.plain.leave();
-    // Where it is not idle that changes nothing.
     if (start !== '') at.plain.endIdle();
     await pause(20);
     expect([at.said, at.isEnded]).toEqual(['', false]);
@@ -241,6 +244,7 @@ describe('leaving', () => {
   test.each([
     ['before anything was said', '', 0],
     ['between two requests', post('/'), 1],
+    ['in a head', 'POST / HT', 0],
   ])('at once where it is idle: %s', async (_, text, answers) => {
     const at = await talk(atEnd);
     await at.send(text);
@@ -259,7 +263,6 @@ describe('leaving', () => {
     await at.send(post('/', 'x', 10));
     await at.answered(1);
     at.plain.leave();
-    at.plain.endIdle();
     await pause(20);
     expect(at.isEnded).toBe(false);
     await at.send('x'.repeat(9));
@@ -299,17 +302,16 @@ describe('a client that closes its side', () => {
     at.client.end(post('/a').repeat(count));
     await at.ended();
     expect(at.answers).toEqual(Array.from({ length: count }, () => '/a'));
-    // As soon as we know of it we say that there will be no more.
     expect(at.said.match(/connection: close/g)?.length).toBe(serve === atEnd ? undefined : 1);
-    await at.closed();
   });
 });
 
 describe('what takes too long', () => {
   const SLOW = 'HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n';
-  /** Looks at the connection as if so many ms more had passed, and whether it is there after that. */
+  /** Looks at the connection when so many ms more have passed, and whether it is there after that. */
   const after = async (at: Talk, ms: number) => {
-    at.plain.check(performance.now() + ms);
+    aheadMs += ms;
+    at.plain.check(performance.now());
     await pause(20);
     return !at.isEnded && !at.events.includes('close');
   };
@@ -324,13 +326,13 @@ describe('what takes too long', () => {
     await at.send(text);
     await at.read(text.length);
     expect(await after(at, limitMs - 500)).toBe(true);
-    await after(at, limitMs + 1);
+    await after(at, 501);
     await at.ended();
     expect(at.said.replace(/^HTTP\/1.1 200 [^]*\r\n\r\n\//, '')).toBe(said);
-    // The client keeps its side open.
-    await after(at, LINGER_MS_MAX - 500);
+    // The client keeps its side open: for that it has 2 s.
+    await after(at, 1500);
     expect(at.events).toEqual([]);
-    await after(at, LINGER_MS_MAX + 1);
+    await after(at, 501);
     await at.closed();
   });
 
@@ -338,11 +340,10 @@ describe('what takes too long', () => {
     const at = await talk(atEnd);
     await at.send('P');
     await at.read(1);
-    const begunMs = performance.now();
-    await pause(20);
+    expect(await after(at, LIMITS.requestMs - 500)).toBe(true);
     await at.send('O');
     await at.read(2);
-    at.plain.check(begunMs + LIMITS.requestMs + 1);
+    await after(at, 501);
     await at.ended();
     expect(at.said).toBe(SLOW);
   });

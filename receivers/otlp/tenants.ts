@@ -1,0 +1,104 @@
+import type { Headers } from '../../pipeline/http2/protocol.ts';
+import type { Clock } from '../../pipeline/clock.ts';
+import { PipelineError } from '../../pipeline/errors.ts';
+import { Budget } from './budget.ts';
+import type { TenantLimits, TenantsConfig } from './config.ts';
+
+/** Tenants that have limits of their own; what comes beyond them shares those of one. */
+const TENANTS_MAX = 10_000;
+/** How much a tenant may send at once beyond its rate, in seconds of it. */
+const BURST_SECONDS = 2;
+
+/** What each tenant, as a header names it, may send. */
+export class Tenants {
+  readonly #config: TenantsConfig;
+  readonly #all: Budget;
+  readonly #clock: Clock;
+  readonly #header: string;
+  readonly #tenants = new Map<string, Tenant>();
+  readonly #others: Tenant;
+
+  /** `all`: what requests of all tenants may hold together. */
+  constructor(config: TenantsConfig, all: Budget, clock: Clock) {
+    this.#config = config;
+    this.#all = all;
+    this.#clock = clock;
+    this.#header = config.header.toLowerCase();
+    this.#others = new Tenant('others', config, all, clock.now());
+  }
+
+  /**
+   * The budget that the body of a request with these headers is taken from. Throws `tenant_limit` where its tenant has sent
+   * more than its rate allows.
+   */
+  budgetFor(headers: Headers): Budget {
+    const nowMs = this.#clock.now();
+    const tenant = this.#tenant(headers[this.#header] ?? '', nowMs);
+    tenant.checkRate(nowMs);
+    return tenant.budget;
+  }
+
+  #tenant(name: string, nowMs: number): Tenant {
+    const known = this.#tenants.get(name);
+    if (known !== undefined) return known;
+    const limits = this.#config.overrides[name] ?? this.#config;
+    if (this.#tenants.size >= TENANTS_MAX) this.#forgetIdle(nowMs);
+    // Whoever makes up names must not get limits by it.
+    if (this.#tenants.size >= TENANTS_MAX && limits === this.#config) return this.#others;
+    const tenant = new Tenant(name, limits, this.#all, nowMs);
+    this.#tenants.set(name, tenant);
+    return tenant;
+  }
+
+  #forgetIdle(nowMs: number): void {
+    for (const [name, tenant] of this.#tenants) if (tenant.isIdle(nowMs)) this.#tenants.delete(name);
+  }
+}
+
+class Tenant {
+  readonly budget: Budget;
+  readonly #name: string;
+  /** Bytes per second; infinite where there is no limit. */
+  readonly #rate: number;
+  /** Bytes that may be sent now; below 0 after a request that was larger. */
+  #left: number;
+  #atMs: number;
+
+  constructor(name: string, limits: TenantLimits, all: Budget, nowMs: number) {
+    this.#name = name;
+    this.#rate = limits.max_bytes_per_second ?? Number.POSITIVE_INFINITY;
+    this.#left = this.#rate * BURST_SECONDS;
+    this.#atMs = nowMs;
+    const limitBytes = Math.min(limits.max_in_flight ?? all.limitBytes, all.limitBytes);
+    this.budget = new Budget(limitBytes, undefined, {
+      all,
+      refusal: (held) =>
+        new PipelineError('tenant_limit', `${this.#said} has ${held} of ${limitBytes} bytes of max_in_flight in use`),
+      charge: (bytes) => void (this.#left -= bytes),
+    });
+  }
+
+  checkRate(nowMs: number): void {
+    if (this.#rate === Number.POSITIVE_INFINITY) return;
+    this.#refill(nowMs);
+    if (this.#left > 0) return;
+    const retryAfterMs = Math.ceil((-this.#left / this.#rate) * 1000) + 1;
+    throw new PipelineError('tenant_limit', `${this.#said} may send ${this.#rate} bytes a second`, { retryAfterMs });
+  }
+
+  isIdle(nowMs: number): boolean {
+    this.#refill(nowMs);
+    return this.budget.usedBytes === 0 && this.#left >= this.#rate * BURST_SECONDS;
+  }
+
+  get #said(): string {
+    return this.#name === '' ? 'what names no tenant' : `tenant ${this.#name}`;
+  }
+
+  #refill(nowMs: number): void {
+    if (this.#rate === Number.POSITIVE_INFINITY) return;
+    const gained = (Math.max(nowMs - this.#atMs, 0) / 1000) * this.#rate;
+    this.#left = Math.min(this.#rate * BURST_SECONDS, this.#left + gained);
+    this.#atMs = nowMs;
+  }
+}
