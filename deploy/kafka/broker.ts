@@ -16,6 +16,10 @@ export interface BrokerOptions {
   readonly port?: number;
   /** Kafka settings that replace ours, such as `{'num.partitions': '4'}`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** More listeners, by the name of their security protocol (`SASL_SSL`), each with its port. Only with Java. */
+  readonly listeners?: Readonly<Record<string, number>>;
+  /** What formatting the storage is told besides, such as users of SCRAM. Only with Java. */
+  readonly formatArgs?: readonly string[];
   /** Receives one line for each slow step. */
   readonly progress?: Progress;
 }
@@ -45,7 +49,7 @@ export interface Broker {
 
 /** Starts a broker and resolves when it serves requests. Rejects with an error that says what to do. */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
-  const { port = 0, settings = {}, progress = () => {} } = options;
+  const { port = 0, settings = {}, listeners = {}, formatArgs = [], progress = () => {} } = options;
   if (port !== 0 && !(await isFree(port))) {
     throw new Error(
       `port ${port} is in use: choose another one with --port, or, if a Kafka listens there, ` +
@@ -54,7 +58,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   }
   const brokerPort = port === 0 ? await findFreePort() : port;
   const controllerPort = await findFreePort(brokerPort);
-  const engine = await chooseEngine({ port: brokerPort, controllerPort, settings, progress });
+  const engine = await chooseEngine({ port: brokerPort, controllerPort, settings, listeners, formatArgs, progress });
   progress(`starting Kafka at localhost:${brokerPort} ...`);
   try {
     await engine.start();
@@ -140,7 +144,7 @@ export async function findAnswering(brokers: readonly string[]): Promise<string>
  * Ports are taken below the range from which systems give out client ports: a client that keeps trying to reach a
  * stopped broker on a port of that range can be given this very port, connect to itself and keep the broker from it.
  */
-async function findFreePort(except?: number): Promise<number> {
+export async function findFreePort(except?: number): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
     if (port !== except && (await isFree(port))) return port;

@@ -34,6 +34,10 @@ export interface EngineOptions {
   readonly port: number;
   readonly controllerPort: number;
   readonly settings: Readonly<Record<string, string>>;
+  /** More listeners, by the name of their security protocol, each with its port. */
+  readonly listeners: Readonly<Record<string, number>>;
+  /** What `format` is told besides, such as users of SCRAM. */
+  readonly formatArgs: readonly string[];
   readonly progress: Progress;
 }
 
@@ -72,7 +76,16 @@ async function createJavaEngine(java: string, options: EngineOptions): Promise<E
   try {
     await writeFile(settingsFile, toProperties(nodeSettings(options, '127.0.0.1', join(folder, 'data'))));
     await writeFile(loggingFile, toProperties(loggingSettings(logFile)));
-    await run(java, [...command, 'kafka.tools.StorageTool', 'format', '-c', settingsFile, '-t', clusterId]);
+    await run(java, [
+      ...command,
+      'kafka.tools.StorageTool',
+      'format',
+      '-c',
+      settingsFile,
+      '-t',
+      clusterId,
+      ...options.formatArgs,
+    ]);
   } catch (error) {
     await remove();
     throw error;
@@ -213,14 +226,16 @@ async function createDockerEngine(options: EngineOptions): Promise<Engine> {
 /** One node that is broker and controller, with everything replicated once and nothing delayed. */
 function nodeSettings(options: EngineOptions, bind: string, dataFolder: string): Record<string, string> {
   const { port, controllerPort } = options;
+  const more = Object.entries(options.listeners);
+  const moreAt = (host: string): string => more.map(([name, at]) => `,${name}://${host}:${at}`).join('');
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    listeners: `PLAINTEXT://${bind}:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://localhost:${port}`,
+    'listener.security.protocol.map': `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${more.map(([name]) => `,${name}:${name}`).join('')}`,
+    listeners: `PLAINTEXT://${bind}:${port},CONTROLLER://127.0.0.1:${controllerPort}${moreAt(bind)}`,
+    'advertised.listeners': `PLAINTEXT://localhost:${port}${moreAt('localhost')}`,
     'log.dirs': dataFolder,
     'num.partitions': '1',
     'default.replication.factor': '1',

@@ -1,7 +1,9 @@
 import type { LogEntry, Message, Producer } from 'kafkajs';
 import type { Logger } from '../../pipeline/telemetry/logger.ts';
+import { type ClientTls, loadClientTls } from '../../pipeline/client-tls.ts';
 import type { KafkaExporterConfig } from './config.ts';
 import { mendRequestQueue } from './request-queue.ts';
+import { saslOptions } from './security.ts';
 import { Sockets } from './sockets.ts';
 
 /** A producer of kafkajs, which has one identity towards the brokers, with its connections. */
@@ -19,7 +21,7 @@ const CONNECTION_TIMEOUT_MS = 3000;
 /** Enough for a topic that is being created or a leader that moved. An outage is for the sending queue to wait out. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 2 };
 
-/** Loads kafkajs, which happens once and takes some 30 ms: so only where a configuration has this exporter. */
+/** Rejects with `file_unreadable`. Loads kafkajs, which happens once and takes some 30 ms: so only where a configuration has this exporter. */
 export async function loadKafkajs(config: KafkaExporterConfig, logger: Logger): Promise<LinkMaker> {
   const [{ default: kafkajs }] = await Promise.all([import('kafkajs'), mendRequestQueue()]);
   const { Kafka, logLevel, Partitioners } = kafkajs;
@@ -28,6 +30,8 @@ export async function loadKafkajs(config: KafkaExporterConfig, logger: Logger): 
     () =>
     ({ namespace, log }: LogEntry): void =>
       logger.debug({ kafkajs: namespace }, log.message);
+  const tls = await tlsOf(config);
+  const { sasl } = config.auth;
   return () => {
     const sockets = new Sockets();
     const kafka = new Kafka({
@@ -37,6 +41,8 @@ export async function loadKafkajs(config: KafkaExporterConfig, logger: Logger): 
       requestTimeout: config.timeout,
       retry: RETRY,
       socketFactory: sockets.open,
+      ...(tls && { ssl: tls }),
+      ...(sasl && { sasl: saslOptions(sasl) }),
       logLevel: logLevel.WARN,
       logCreator,
     });
@@ -48,6 +54,10 @@ export async function loadKafkajs(config: KafkaExporterConfig, logger: Logger): 
     });
     return { producer, sockets, isConnected: false };
   };
+}
+
+async function tlsOf({ tls }: KafkaExporterConfig): Promise<ClientTls | undefined> {
+  return tls === undefined || tls.insecure ? undefined : loadClientTls(tls);
 }
 
 type Partitioner = ReturnType<typeof import('kafkajs').Partitioners.DefaultPartitioner>;

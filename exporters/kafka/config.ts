@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { clientTlsConfig } from '../../pipeline/client-tls.ts';
 import { duration, size } from '../../pipeline/config/scalars.ts';
 import { queuedExporterFields, retryConfig } from '../../pipeline/queue-config.ts';
+import { authConfig } from './security.ts';
 
 const broker = z.string().refine((text) => {
   const [, port] = /^[^:\s/]+:(\d{1,5})$/.exec(text) ?? [];
@@ -42,6 +44,10 @@ export const kafkaExporterConfig = z.strictObject({
     .prefault('5s')
     .refine((ms) => ms > 0, 'want more than 0')
     .describe('How long one attempt may take, connecting included.'),
+  tls: clientTlsConfig
+    .optional()
+    .describe('TLS to the brokers, with the keys below. Without it connections are not encrypted.'),
+  auth: authConfig,
   producer: z
     .strictObject({
       compression: z

@@ -57,8 +57,11 @@ export function failureOf(thrown: unknown, where: string): Failure {
     const told = name === 'KafkaJSRequestTimeoutError' || type === 'REQUEST_TIMED_OUT';
     return told || message === 'Connection timeout';
   });
+  // The exchange of SASL fails without a code of the protocol.
+  const isStranger = chain.some(({ name }) => name === 'KafkaJSSASLAuthenticationError');
+  const code = isStranger ? 'unauthorized' : codeOf(types, isTimeout);
   return {
-    error: new PipelineError(codeOf(types, isTimeout), `${where}: ${describe(chain)}`, { cause: thrown }),
+    error: new PipelineError(code, `${where}: ${describe(chain)}`, { cause: thrown }),
     isStateLost: thrown instanceof PartitionGone || types.some((type) => STATE_LOST.has(type)),
   };
 }

@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { ISocketFactoryArgs } from 'kafkajs';
 
 const KEEP_ALIVE_MS = 60_000;
@@ -12,10 +13,15 @@ export class Sockets {
   #cutBy: Error | undefined;
 
   /** What kafkajs calls for a connection. Throws after `cut`, which kafkajs takes for a failure to connect. */
-  readonly open = ({ host, port, onConnect }: ISocketFactoryArgs): Socket => {
+  readonly open = ({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket => {
     if (this.#cutBy !== undefined) throw this.#cutBy;
-    const socket = connect({ host, port, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true });
-    socket.once('connect', onConnect);
+    const to = { host, port, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true };
+    // What the configuration says of TLS; null, whatever kafkajs' types say, where that is nothing.
+    const isSecure = Boolean(ssl);
+    // An address is checked against the certificate all the same, but is no name to ask for (RFC 6066, 3).
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    const socket = isSecure ? connectTls({ ...to, ...name, ...ssl }) : connect(to);
+    socket.once(isSecure ? 'secureConnect' : 'connect', onConnect);
     socket.once('close', () => this.#sockets.delete(socket));
     this.#sockets.add(socket);
     return socket;
