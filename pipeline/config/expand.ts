@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type Located, type LocatedScalar, type Path, formatPath } from './located.ts';
 import { locate } from './locate.ts';
 import type { Problem } from './report.ts';
@@ -5,8 +6,9 @@ import type { Problem } from './report.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Replaces `${env:NAME}` and `${env:NAME:-default}` in every text of the tree, and `$$` by `$`. The default holds
- * where the variable is unset or empty, as in a shell, and may hold expansions itself. A text that is nothing but one
+ * Replaces `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in every text of the tree, and `$$` by `$`. The
+ * default holds where the variable is unset or empty, as in a shell, and may hold expansions itself. Of a file the last
+ * end of line is left out: editors write it, secrets do not have it. A text that is nothing but one
  * expansion is typed as YAML, so that it can become a number, a list or nothing. What cannot be expanded becomes a
  * problem, with a `broken` value in its place.
  */
@@ -101,12 +103,14 @@ class Expander {
 
   /** `inside` is what stands between the braces. */
   #lookUp(inside: string): string {
+    const [, path] = /^file:(.+)$/s.exec(inside) ?? [];
+    if (path !== undefined) return this.#read(path);
     const match = /^env:([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/.exec(inside);
     if (match === null) {
       // What stands inside is not shown: it may be half a password.
       this.#complain(
         'this ${…} names no variable',
-        'write ${env:NAME} or ${env:NAME:-default}, or $$ for a dollar sign',
+        'write ${env:NAME}, ${env:NAME:-default} or ${file:PATH}, or $$ for a dollar sign',
       );
       return '';
     }
@@ -119,5 +123,14 @@ class Expander {
       `set it, or give a default: \${env:${name}:-default}`,
     );
     return '';
+  }
+
+  #read(path: string): string {
+    try {
+      return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    } catch (error) {
+      this.#complain(`${path} cannot be read: ${(error as Error).message}`, 'check the path and the permissions');
+      return '';
+    }
   }
 }

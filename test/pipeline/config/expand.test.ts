@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { GOOD, load, problems } from './support.ts';
 
@@ -60,8 +63,8 @@ describe('${env:NAME}', () => {
   });
 
   it('is a problem where it is not understood', () => {
-    expect(problems(kafka('brokers: ["${file:x}"], topic: "${env:A"'))).toEqual([
-      'config.yaml:6:21: exporters.kafka.brokers[0]: this ${…} names no variable; write ${env:NAME} or ${env:NAME:-default}, or $$ for a dollar sign',
+    expect(problems(kafka('brokers: ["${yaml:x}"], topic: "${env:A"'))).toEqual([
+      'config.yaml:6:21: exporters.kafka.brokers[0]: this ${…} names no variable; write ${env:NAME}, ${env:NAME:-default} or ${file:PATH}, or $$ for a dollar sign',
       'config.yaml:6:42: exporters.kafka.topic: ${ is not closed; write ${env:NAME}, or $$ for a dollar sign',
     ]);
   });
@@ -71,5 +74,18 @@ describe('${env:NAME}', () => {
     expect(problems(yaml, { env: { PASSWORD: 'hunter2' } })).toEqual([
       'config.yaml:10:42: processors.memory_limiter.limit_mib: the value of ${env:PASSWORD} is not valid; want a number',
     ]);
+  });
+});
+
+describe('${file:PATH}', () => {
+  it('is what is in the file, without its last end of line, and secret as any expansion', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'windback-expand-'));
+    const path = join(folder, 'token');
+    writeFileSync(path, 'a$b: c\n\n');
+    expect(kafkaConfig(`brokers: [x], topic: "\${file:${path}}"`)).toMatchObject({ topic: 'a$b: c\n' });
+    rmSync(folder, { recursive: true });
+    expect(problems(kafka(`brokers: [x], topic: "\${file:${path}}"`))[0]).toMatch(
+      /exporters\.kafka\.topic: .*token cannot be read: ENOENT.*; check the path and the permissions/,
+    );
   });
 });
