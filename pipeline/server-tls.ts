@@ -112,13 +112,28 @@ export class ServerTls {
       honorCipherOrder: true,
       minVersion: `TLSv${this.#config.min_version}`,
     };
-    try {
-      process.getBuiltinModule('node:tls').createSecureContext(context);
-    } catch (error) {
-      const { cert_file, key_file } = this.#config;
-      const detail = `${cert_file}, ${key_file} (${this.#key}): ${(error as Error).message}`;
-      throw new PipelineError('bad_certificate', detail, { cause: error });
-    }
+    const { cert_file, key_file, client_ca_file } = this.#config;
+    this.#try(`${cert_file}, ${key_file} (${this.#key})`, () =>
+      process.getBuiltinModule('node:tls').createSecureContext(context),
+    );
+    if (ca !== undefined) this.#try(`${client_ca_file} (${this.#key}.client_ca_file)`, () => checkAuthorities(ca));
     return context;
   }
+
+  #try(what: string, use: () => unknown): void {
+    try {
+      use();
+    } catch (error) {
+      throw new PipelineError('bad_certificate', `${what}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+/** OpenSSL passes over what is no certificate, and over a half of one: then clients would be refused for no reason. */
+function checkAuthorities(pem: Buffer): void {
+  const { X509Certificate } = process.getBuiltinModule('node:crypto');
+  const blocks = pem.toString('latin1').split(/(?=-----BEGIN )/);
+  const certificates = blocks.filter((block) => block.startsWith('-----BEGIN '));
+  if (certificates.length === 0) throw new Error('there is no certificate in it');
+  for (const certificate of certificates) new X509Certificate(certificate);
 }

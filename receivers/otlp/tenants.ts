@@ -41,7 +41,9 @@ export class Tenants {
   #tenant(name: string, nowMs: number): Tenant {
     const known = this.#tenants.get(name);
     if (known !== undefined) return known;
-    const limits = this.#config.overrides[name] ?? this.#config;
+    const { overrides } = this.#config;
+    // A name comes from outside: what every object has, such as `constructor`, is no limit.
+    const limits = (Object.hasOwn(overrides, name) ? overrides[name] : undefined) ?? this.#config;
     if (this.#tenants.size >= TENANTS_MAX) this.#forgetIdle(nowMs);
     // Whoever makes up names must not get limits by it.
     if (this.#tenants.size >= TENANTS_MAX && limits === this.#config) return this.#others;

@@ -11,19 +11,17 @@ const KEYS = {
 /** Certificates by openssl, as files `NAME.pem` and `NAME.key`: of authorities of our own, and of whom they certify. */
 export class Certificates {
   readonly folder = mkdtempSync(join(tmpdir(), 'windback-tls-'));
+  /** Where a file of this name is. */
+  readonly file = (name: string): string => join(this.folder, name);
 
   /** With the authority `ca`. */
   constructor() {
-    writeFileSync(this.path('names'), 'subjectAltName=DNS:localhost,DNS:backend.test,IP:127.0.0.1\n');
+    writeFileSync(this.file('names'), 'subjectAltName=DNS:localhost,DNS:backend.test,IP:127.0.0.1\n');
     this.authority('ca');
   }
 
-  path(name: string): string {
-    return join(this.folder, name);
-  }
-
   read(name: string): Buffer {
-    return readFileSync(this.path(name));
+    return readFileSync(this.file(name));
   }
 
   authority(name: string): void {
@@ -47,4 +45,11 @@ export class Certificates {
   #openssl(...args: string[]): void {
     execFileSync('openssl', args, { cwd: this.folder, stdio: 'pipe' });
   }
+}
+
+/** Of an authority `ca`, and of a `server` and a `client` that it certifies. */
+export function makeCertificates(): Certificates {
+  const made = new Certificates();
+  for (const name of ['server', 'client']) made.issue(name);
+  return made;
 }

@@ -1,37 +1,23 @@
 import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { otlpExporterConfig } from '../../../exporters/otlp/config.ts';
 import { OtlpExporter } from '../../../exporters/otlp/otlp.ts';
 import { TelemetryBatch } from '../../../pipeline/batch.ts';
 import type { PipelineError } from '../../../pipeline/errors.ts';
 import { EXPORT_METHODS } from '../../../proto/otlp/export.ts';
+import { type Certificates, makeCertificates } from '../../support/certificates.ts';
 import { testContext } from '../../support/context.ts';
 import { requestBytes } from '../../support/otlp-requests.ts';
 
-/** Certificates of an authority of our own: of the server, and of a client. */
-let folder: string;
-const file = (name: string): string => join(folder, name);
+let certificates: Certificates;
+const file = (name: string): string => certificates.file(name);
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'windback-tls-'));
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  const authority = ['-addext', 'basicConstraints=critical,CA:TRUE', '-out', 'ca.pem', '-keyout', 'ca.key'];
-  openssl('req', '-x509', ...key, '-subj', '/CN=authority', ...authority);
-  writeFileSync(file('names'), 'subjectAltName=DNS:localhost,DNS:backend.test,IP:127.0.0.1\n');
-  for (const name of ['server', 'client']) {
-    openssl('req', ...key, '-subj', `/CN=${name}`, '-out', `${name}.csr`, '-keyout', `${name}.key`);
-    const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'names'];
-    openssl('x509', '-req', '-in', `${name}.csr`, ...by, '-out', `${name}.pem`);
-  }
+  certificates = makeCertificates();
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => certificates.remove());
 
 const cleanups: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
@@ -55,8 +41,8 @@ async function secureServer(asksForCertificate = false): Promise<{ port: number;
   };
   const method = { path: EXPORT_METHODS.traces, requestStream: false, responseStream: false, ...codec };
   server.addService({ Export: method }, { Export: answer });
-  const pair = { private_key: readFileSync(file('server.key')), cert_chain: readFileSync(file('server.pem')) };
-  const credentials = ServerCredentials.createSsl(readFileSync(file('ca.pem')), [pair], asksForCertificate);
+  const pair = { private_key: certificates.read('server.key'), cert_chain: certificates.read('server.pem') };
+  const credentials = ServerCredentials.createSsl(certificates.read('ca.pem'), [pair], asksForCertificate);
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
   );
@@ -109,7 +95,7 @@ test('a server that asks for a certificate', async () => {
 });
 
 test('a server that speaks no HTTP/2', async () => {
-  const server = createHttps({ key: readFileSync(file('server.key')), cert: readFileSync(file('server.pem')) });
+  const server = createHttps({ key: certificates.read('server.key'), cert: certificates.read('server.pem') });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   cleanups.push(() => void server.close());
   const { port } = server.address() as AddressInfo;

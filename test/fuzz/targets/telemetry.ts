@@ -1,0 +1,109 @@
+/** Requests over OTLP, from their bytes to what is forwarded and what is folded. */
+import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { TelemetryBatch, type TelemetrySignal } from '../../../pipeline/batch.ts';
+import { type Encoding, inflate } from '../../../pipeline/compression.ts';
+import type { Consumer, Outlets } from '../../../pipeline/component.ts';
+import { PipelineError } from '../../../pipeline/errors.ts';
+import { deployment } from '../../../processors/deployment/factory.ts';
+import { health } from '../../../processors/health/factory.ts';
+import { JsonError, jsonToProtobuf } from '../../../proto/otlp/json.ts';
+import { WireError } from '../../../proto/wire/reader.ts';
+import { testContext } from '../../support/context.ts';
+import { requestBytes, requestJson } from '../../support/otlp-requests.ts';
+import { allowing, type Target } from '../target.ts';
+
+const SIGNALS = ['traces', 'metrics', 'logs'] as const satisfies readonly TelemetrySignal[];
+const LIMIT = 1024 * 1024;
+const SEED_ITEMS = [1, 3, 40];
+
+function outletsTo(consumer: Consumer): Outlets {
+  return { to: () => consumer, has: () => true };
+}
+
+/** Tags and folds; what would be forwarded must be a request of as many items. */
+function pipeline(signal: TelemetrySignal, target: 'resource' | 'item'): (bytes: Uint8Array) => Promise<void> {
+  const end: Consumer = {
+    async consume(batch) {
+      if (!(batch instanceof TelemetryBatch)) return;
+      const again = TelemetryBatch.open(signal, batch.encoded());
+      if (again.items !== batch.items) throw new Error(`${batch.items} items came in, ${again.items} go out`);
+    },
+  };
+  const fold = health.create(health.config.parse({}), outletsTo(end), testContext('health'));
+  const tag = deployment.create(deployment.config.parse({ target }), outletsTo(fold), testContext('deployment'));
+  return async (bytes) => {
+    let batch: TelemetryBatch | undefined;
+    allowing([WireError], () => (batch = TelemetryBatch.open(signal, bytes)));
+    if (batch !== undefined) await tag.consume(batch);
+  };
+}
+
+const protobuf = SIGNALS.flatMap((signal) =>
+  (['resource', 'item'] as const).map(
+    (target): Target => ({
+      name: `protobuf ${signal}, tagged by ${target}`,
+      seeds: SEED_ITEMS.map((items) => requestBytes(signal, items)),
+      words: ['service.name', 'service.version', 'http.response.status_code', 'exception', 'deployment'],
+      run: pipeline(signal, target),
+    }),
+  ),
+);
+
+const json = SIGNALS.map(
+  (signal): Target => ({
+    name: `JSON ${signal}`,
+    seeds: SEED_ITEMS.map((items) => Buffer.from(JSON.stringify(requestJson(signal, items)))),
+    words: [
+      '{',
+      '}',
+      '[',
+      ']',
+      '"',
+      ':',
+      ',',
+      'null',
+      '1e999',
+      '-0',
+      '"NaN"',
+      '\\u0000',
+      '\\ud800',
+      '"stringValue"',
+      '"kvlistValue"',
+      '"arrayValue"',
+    ],
+    run(input) {
+      let bytes: Uint8Array | undefined;
+      allowing([JsonError], () => (bytes = jsonToProtobuf(signal, input)));
+      // What we have written ourselves must be right, but for the number of items that a request may have.
+      if (bytes !== undefined) TelemetryBatch.open(signal, bytes);
+    },
+  }),
+);
+
+const pack: Readonly<Record<Exclude<Encoding, 'identity'>, (bytes: Uint8Array) => Uint8Array>> = {
+  gzip: gzipSync,
+  zstd: zstdCompressSync,
+  deflate: deflateSync,
+};
+
+const compressed = (['gzip', 'zstd', 'deflate'] as const).map(
+  (encoding): Target => ({
+    name: `${encoding}`,
+    seeds: [Buffer.alloc(0), Buffer.from('x'), requestBytes('traces', 40), Buffer.alloc(100_000)].map(pack[encoding]),
+    run(input) {
+      allowing([PipelineError], () => {
+        const own: Buffer[] = [];
+        const rooms = {
+          take: (bytes: number) => own[own.push(Buffer.allocUnsafe(bytes)) - 1] as Buffer,
+          give: (room: Buffer) => void own.splice(own.indexOf(room), 1),
+        };
+        const found = inflate(encoding, input, LIMIT, rooms);
+        if (found.length > LIMIT) throw new Error(`${found.length} bytes where ${LIMIT} are allowed`);
+        const usual = inflate(encoding, input, LIMIT);
+        if (Buffer.compare(found, usual) !== 0) throw new Error('inflated into a room it is something else');
+      });
+    },
+  }),
+);
+
+export const telemetry: readonly Target[] = [...protobuf, ...json, ...compressed];
