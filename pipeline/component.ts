@@ -9,6 +9,7 @@ import type { Clock } from './clock.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
 import type { Roles } from './roles.ts';
 import type { Routes } from './routes.ts';
+import type { SpoolSettings } from './spool/spool.ts';
 import type { Storage } from './storage.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Meter } from './telemetry/meter.ts';
@@ -86,6 +87,8 @@ export interface Context {
   readonly roles: Roles;
   /** What it remembers beyond this process, where the configuration has a `file_storage`; else nothing survives. */
   readonly storage: Storage;
+  /** Where its queue may lie on disk, where the configuration has a `file_storage`. */
+  readonly spool?: SpoolSettings;
   /** Where it registers what it answers to the operator. Nobody asks where metrics are not served, as in a replay. */
   readonly routes: Routes;
   /** Who tells who may send, by id of an extension; ready before any component starts. */

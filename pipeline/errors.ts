@@ -165,6 +165,20 @@ export const ERRORS = {
     grpc: GRPC.invalid_argument,
     http: 400,
   },
+  rejected_size: {
+    ...permanent,
+    what: 'the destination takes only smaller requests',
+    todo: 'nothing, as long as there is more than one item: halves are sent; else raise the limit of the destination',
+    grpc: GRPC.resource_exhausted,
+    http: 413,
+  },
+  queue_overflow: {
+    ...permanent,
+    what: 'the sending queue was full, and what waited longest gave way',
+    todo: 'see why the exporter is slow, raise sending_queue.queue_size, or set when_full: refuse',
+    grpc: GRPC.resource_exhausted,
+    http: 503,
+  },
   abandoned: {
     ...permanent,
     what: 'the process stopped before it was delivered',
@@ -214,6 +228,13 @@ export const ERRORS = {
     todo: 'check the path, the permissions and the free space',
     grpc: GRPC.unavailable,
     http: 503,
+  },
+  spool_damaged: {
+    ...permanent,
+    what: 'a batch in the queue on disk is damaged',
+    todo: 'check the disk; the batch is counted as dropped, and the rest is delivered',
+    grpc: GRPC.internal,
+    http: 500,
   },
   state_damaged: {
     ...permanent,

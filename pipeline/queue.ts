@@ -1,9 +1,15 @@
-import { type Batch, isTelemetry } from './batch.ts';
+import { type Batch, isTelemetry, type TelemetryBatch } from './batch.ts';
 import type { Component, Consumer, Context, QueuedConfig } from './component.ts';
+import { DecisionOutbox } from './decision-outbox.ts';
+import { DirectExporter } from './direct-exporter.ts';
 import { asPipelineError, PipelineError } from './errors.ts';
 import { ExporterCounters } from './exporter-counters.ts';
+import { Fifo } from './fifo.ts';
+import { halvesOf } from './halves.ts';
+import { memoryLimitBytes } from './machine-memory.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
-import type { Logger } from './telemetry/logger.ts';
+import { batchOf, bytesOf, type Entry, isDecisions, isOrdered, sizeOf } from './queue-entry.ts';
+import { Spool } from './spool/spool.ts';
 
 /** Puts the counters in front of an exporter, and the queue with its retries where the configuration has them. */
 export function guardExporter(exporter: Component & Consumer, config: unknown, context: Context): Component & Consumer {
@@ -14,47 +20,9 @@ export function guardExporter(exporter: Component & Consumer, config: unknown, c
   return new QueuedExporter(exporter, sending_queue, retry_on_failure, counters, context);
 }
 
-/** An exporter without a queue: the caller waits, and sees the failure. For what is local, such as a file. */
-class DirectExporter implements Component, Consumer {
-  readonly #exporter: Component & Consumer;
-  readonly #counters: ExporterCounters;
-  readonly #logger: Logger;
-  #isFailing = false;
-
-  constructor(exporter: Component & Consumer, counters: ExporterCounters, logger: Logger) {
-    this.#exporter = exporter;
-    this.#counters = counters;
-    this.#logger = logger;
-  }
-
-  start(): Promise<void> {
-    return this.#exporter.start();
-  }
-
-  stop(deadline: AbortSignal): Promise<void> {
-    return this.#exporter.stop(deadline);
-  }
-
-  async consume(batch: Batch): Promise<void> {
-    try {
-      await this.#exporter.consume(batch);
-    } catch (thrown) {
-      const error = asPipelineError(thrown);
-      this.#counters.failed(batch, error.code);
-      if (!error.row.retryable) this.#counters.dropped(batch, error);
-      // Once, not for every batch: whoever sends them is told each time.
-      if (!this.#isFailing) this.#logger.warn({ code: error.code, todo: error.row.todo }, error.message);
-      this.#isFailing = true;
-      throw error;
-    }
-    this.#isFailing = false;
-    this.#counters.sent(batch);
-  }
-}
-
 /** Batches in the order they came, worked off by `workers` at once. */
 interface Lane {
-  readonly waiting: Batch[];
+  readonly waiting: Fifo<Entry>;
   readonly workers: number;
   running: number;
 }
@@ -62,30 +30,47 @@ interface Lane {
 /** Somebody who waits for a place. */
 interface Caller {
   readonly batch: Batch;
-  readonly answer: (error?: PipelineError) => void;
+  readonly answer: (outcome: Promise<void> | PipelineError) => void;
 }
 
+/** Of the memory limit, what batches may take that wait in the memory of one queue. */
+const MEMORY_SHARE = 1 / 8;
+
+/** The pause that a refused caller is asked for. */
+const RETRY_AFTER_MS = 1000;
+
 /**
- * The sending queue. A batch is accepted once it has a place; it leaves when the destination has taken it or refused
- * it for good, however long that takes. When there is no place the caller waits, then is refused with a retryable
- * error, so that nothing is dropped here. Telemetry goes in parallel; decisions (and deltas) one at a time, in order,
- * and they are always let in: they are few, and there is nobody who could send them again.
+ * The sending queue. A batch is accepted once it has a place, which with a spool means that it is on disk; it leaves when
+ * the destination has taken it or refused it for good, however long that takes. When there is no place the caller
+ * waits, then is refused with a retryable error, so that nothing is dropped here. Telemetry goes in parallel; decisions
+ * (and deltas) one at a time, in order, and they are always let in: they are few, and there is nobody who could send
+ * them again. Where the storage outlives the process, decisions are kept in it until they are delivered.
  */
 export class QueuedExporter implements Component, Consumer {
   readonly #exporter: Component & Consumer;
   readonly #queue: QueueConfig;
+  readonly #capacity: number;
+  readonly #memoryMax: number;
   readonly #retry: RetryConfig;
   readonly #counters: ExporterCounters;
   readonly #context: Context;
   readonly #parallel: Lane;
   readonly #ordered: Lane;
+  readonly #outbox: DecisionOutbox | undefined;
+  #spool: Spool | undefined;
   /** Callers that wait for a place, first come first served. */
   readonly #callers: Caller[] = [];
   readonly #idle: (() => void)[] = [];
   /** Ends pauses and attempts and gives up what is left, when the deadline of `stop` has passed. */
   readonly #abandon = new AbortController();
+  /** What is taken of the capacity, also by those that are still being written to disk. */
   #size = 0;
+  #batches = 0;
   #items = 0;
+  /** Bytes of batches that are in memory. */
+  #memory = 0;
+  /** Batches that are being written to disk. */
+  #entering = 0;
   #stopping = false;
   /** Items that were given up at the deadline. */
   #abandoned = 0;
@@ -99,22 +84,35 @@ export class QueuedExporter implements Component, Consumer {
   ) {
     this.#exporter = exporter;
     this.#queue = queue;
+    this.#capacity = typeof queue.queue_size === 'number' ? queue.queue_size : queue.queue_size.bytes;
+    this.#memoryMax = queue.max_memory === 'auto' ? memoryLimitBytes() * MEMORY_SHARE : queue.max_memory;
     this.#retry = retry;
     this.#counters = counters;
     this.#context = context;
-    this.#parallel = { waiting: [], workers: queue.num_consumers, running: 0 };
-    this.#ordered = { waiting: [], workers: 1, running: 0 };
-    counters.watchQueue(queue.queue_size, () => ({ batches: this.#size, items: this.#items }));
+    this.#parallel = { waiting: new Fifo(), workers: queue.num_consumers, running: 0 };
+    this.#ordered = { waiting: new Fifo(), workers: 1, running: 0 };
+    this.#outbox = context.storage.survives ? new DecisionOutbox(context.storage, context.logger) : undefined;
+    counters.watchQueue(this.#capacity, {
+      batches: () => this.#batches,
+      items: () => this.#items,
+      size: () => this.#size,
+      diskBytes: () => this.#spool?.bytes ?? 0,
+    });
   }
 
-  start(): Promise<void> {
-    return this.#exporter.start();
+  /** Takes up what the process before has left. */
+  async start(): Promise<void> {
+    await this.#exporter.start();
+    for (const { key, batch } of this.#outbox?.left() ?? []) this.#restore({ ...entryOf(batch, 0), batch, key });
+    if (this.#queue.storage !== undefined) this.#openSpool();
   }
 
   async consume(batch: Batch): Promise<void> {
     if (this.#stopping) throw this.#stoppingError();
-    if (isOrdered(batch) || this.#size < this.#queue.queue_size) this.#admit(batch);
-    else await this.#wait(batch);
+    if (isDecisions(batch)) return this.#admit({ ...entryOf(batch, 0), batch, key: this.#outbox?.keep(batch) });
+    if (isOrdered(batch)) return this.#admit({ ...entryOf(batch, 0), batch });
+    if (this.#callers.length === 0 && (this.#hasRoomFor(batch) || this.#makeRoomFor(batch))) return this.#enter(batch);
+    return this.#wait(batch);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
@@ -123,34 +121,124 @@ export class QueuedExporter implements Component, Consumer {
     const abandon = () => this.#abandon.abort();
     if (deadline.aborted) abandon();
     else deadline.addEventListener('abort', abandon, { once: true });
-    if (this.#size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (!this.#isIdle) await new Promise<void>((resolve) => this.#idle.push(resolve));
     deadline.removeEventListener('abort', abandon);
     await this.#exporter.stop(deadline);
+    const spool = this.#spool;
+    this.#spool = undefined;
+    await spool?.close();
     if (this.#abandoned === 0) return;
     const items = this.#abandoned;
     this.#abandoned = 0;
     throw new PipelineError('abandoned', `${items} items waited for exporter ${this.#context.id}`);
   }
 
-  /** Gives the batch its place: from here on it is sent, or counted as dropped. */
-  #admit(batch: Batch): void {
-    this.#size++;
-    this.#items += batch.items;
-    this.#counters.queued(batch);
-    if (isTelemetry(batch)) batch.keep();
-    const lane = isOrdered(batch) ? this.#ordered : this.#parallel;
-    lane.waiting.push(batch);
+  get #isIdle(): boolean {
+    return this.#batches === 0 && this.#entering === 0;
+  }
+
+  #openSpool(): void {
+    const { spool: settings, logger, id } = this.#context;
+    if (settings === undefined)
+      throw new PipelineError('internal', `exporter ${id} was given no directory for its queue`);
+    const { spool, left } = Spool.open(settings, logger);
+    this.#spool = spool;
+    const { places, damagedItems } = left;
+    for (const [signal, items] of damagedItems) this.#counters.lostOnDisk({ signal, items });
+    for (const place of places) {
+      const { signal, items, length } = place;
+      const size = sizeOf(this.#queue.sizer, items, length);
+      this.#restore({ signal, items, size, bytes: length, batch: undefined, place });
+    }
+    if (places.length > 0) logger.info({ batches: places.length }, 'what the queue on disk had left is delivered');
+  }
+
+  /** Gives an entry of the process before its place, even where the queue is smaller now. */
+  #restore(entry: Entry): void {
+    this.#size += entry.size;
+    this.#counters.restored(entry);
+    this.#add(entry);
+  }
+
+  #hasRoomFor(batch: Batch): boolean {
+    const bytes = bytesOf(batch);
+    const size = sizeOf(this.#queue.sizer, batch.items, bytes);
+    // What is larger than the whole queue has its turn when there is nothing else.
+    const hasPlace = this.#size === 0 || this.#size + size <= this.#capacity;
+    if (this.#queue.storage !== undefined || !hasPlace) return hasPlace;
+    return this.#memory === 0 || this.#memory + bytes <= this.#memoryMax;
+  }
+
+  /** Whether there is room after what waits longest has been dropped, where it may be. */
+  #makeRoomFor(batch: Batch): boolean {
+    if (this.#queue.when_full !== 'drop_oldest') return false;
+    while (!this.#hasRoomFor(batch)) {
+      const oldest = this.#parallel.waiting.shift();
+      if (oldest === undefined) return false;
+      this.#drop(oldest, new PipelineError('queue_overflow', `exporter ${this.#context.id}`));
+    }
+    return true;
+  }
+
+  /** Takes room for the batch, and resolves when it has its place: from here on it is sent, or counted as dropped. */
+  async #enter(batch: Batch): Promise<void> {
+    const bytes = bytesOf(batch);
+    const entry = entryOf(batch, sizeOf(this.#queue.sizer, batch.items, bytes), bytes);
+    const spool = this.#spool;
+    if (spool === undefined || !isTelemetry(batch)) return this.#admit({ ...entry, batch });
+    this.#size += entry.size;
+    this.#entering++;
+    try {
+      const place = await spool.append(batch.signal, batch.items, batch.encoded());
+      this.#counters.queued(batch);
+      this.#add({ ...entry, batch, place });
+    } catch (thrown) {
+      this.#size -= entry.size;
+      this.#counters.refused(batch);
+      this.#letIn();
+      throw thrown;
+    } finally {
+      this.#entering--;
+      this.#tellIfIdle();
+    }
+  }
+
+  #admit(entry: Entry): void {
+    this.#size += entry.size;
+    this.#counters.queued(entry);
+    this.#add(entry);
+  }
+
+  /** Puts an entry that has its room into its lane. */
+  #add(entry: Entry): void {
+    this.#count(entry);
+    const lane = isOrdered(entry) ? this.#ordered : this.#parallel;
+    lane.waiting.push(entry);
     if (lane.running < lane.workers) void this.#work(lane);
+  }
+
+  /** Counts an entry in; keeps its batch in memory, as far as there is room for what is on disk as well. */
+  #count(entry: Entry): void {
+    this.#batches++;
+    this.#items += entry.items;
+    const { batch, bytes, place } = entry;
+    if (batch === undefined || !isTelemetry(batch)) return;
+    if (place !== undefined && this.#memory + bytes > this.#memoryMax) {
+      entry.batch = undefined;
+      return;
+    }
+    batch.keep();
+    this.#memory += bytes;
   }
 
   /** Waits until there is a place, at most `block_timeout`. */
   #wait(batch: Batch): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timeout = new AbortController();
-    const answer = (error?: PipelineError): void => {
+    const answer = (outcome: Promise<void> | PipelineError): void => {
       timeout.abort();
-      if (error === undefined) resolve();
-      else reject(error);
+      if (outcome instanceof PipelineError) reject(outcome);
+      else resolve(outcome);
     };
     const caller = { batch, answer };
     this.#callers.push(caller);
@@ -159,61 +247,89 @@ export class QueuedExporter implements Component, Consumer {
       if (waiting < 0) return;
       this.#callers.splice(waiting, 1);
       this.#counters.refused(batch);
-      const detail = `${this.#queue.queue_size} batches wait for exporter ${this.#context.id}`;
+      const detail = `${this.#batches} batches wait for exporter ${this.#context.id}`;
       answer(new PipelineError('queue_full', detail, { retryAfterMs: RETRY_AFTER_MS }));
     });
     return promise;
   }
 
-  /** A batch has left, sent or dropped: whoever waited longest gets the place, before anybody who comes now. */
-  #leave(batch: Batch): void {
-    this.#size--;
-    this.#items -= batch.items;
-    while (this.#size < this.#queue.queue_size) {
-      const caller = this.#callers.shift();
-      if (caller === undefined) return;
-      this.#admit(caller.batch);
-      caller.answer();
+  /** An entry has left, sent or dropped: whoever waited longest gets the place, before anybody who comes now. */
+  #leave(entry: Entry): void {
+    this.#size -= entry.size;
+    this.#batches--;
+    this.#items -= entry.items;
+    if (entry.batch !== undefined) this.#memory -= entry.bytes;
+    this.#letIn();
+    this.#tellIfIdle();
+  }
+
+  #letIn(): void {
+    for (let caller = this.#callers[0]; caller !== undefined; caller = this.#callers[0]) {
+      if (!this.#hasRoomFor(caller.batch)) return;
+      this.#callers.shift();
+      caller.answer(this.#enter(caller.batch));
     }
+  }
+
+  #tellIfIdle(): void {
+    if (this.#isIdle) for (const done of this.#idle.splice(0)) done();
   }
 
   async #work(lane: Lane): Promise<void> {
     lane.running++;
-    for (let batch = lane.waiting.shift(); batch !== undefined; batch = lane.waiting.shift())
-      await this.#deliver(batch);
+    for (let entry = lane.waiting.shift(); entry !== undefined; entry = lane.waiting.shift())
+      await this.#deliver(entry);
     lane.running--;
-    if (this.#size === 0) for (const done of this.#idle.splice(0)) done();
   }
 
   /** Attempts until it is delivered, refused for good, or the process ends. Never throws. */
-  async #deliver(batch: Batch): Promise<void> {
+  async #deliver(entry: Entry): Promise<void> {
+    let batch: Batch;
+    try {
+      batch = await batchOf(entry, this.#spool);
+    } catch (thrown) {
+      return this.#drop(entry, asPipelineError(thrown));
+    }
     let pauseMs = this.#retry.initial_interval;
     for (let attempt = 1; !this.#abandon.signal.aborted; attempt++) {
-      try {
-        await this.#attempt(batch);
-        this.#counters.sent(batch);
-        this.#leave(batch);
-        // What a failed attempt left in some socket may still be read from there.
-        if (attempt === 1 && isTelemetry(batch)) batch.letGo();
-        if (attempt > 1) this.#context.logger.info({ attempts: attempt }, 'delivery goes on');
-        return;
-      } catch (thrown) {
-        if (this.#abandon.signal.aborted) break;
-        const error = asPipelineError(thrown);
-        this.#counters.failed(batch, error.code);
-        if (!error.row.retryable) return this.#drop(batch, error);
-        if (attempt === 1) this.#context.logger.warn({ code: error.code, todo: error.row.todo }, error.message);
-        const jittered = pauseMs * (0.5 + this.#context.random());
-        await this.#context.clock.sleep(Math.max(jittered, error.retryAfterMs ?? 0), this.#abandon.signal);
-        pauseMs = Math.min(pauseMs * this.#retry.multiplier, this.#retry.max_interval);
-      }
+      const error = await this.#attempt(entry, batch);
+      if (error === undefined) return this.#delivered(entry, attempt);
+      if (error === 'halved') return;
+      if (this.#abandon.signal.aborted) break;
+      if (!error.row.retryable) return this.#drop(entry, error);
+      if (attempt === 1) this.#context.logger.warn({ code: error.code, todo: error.row.todo }, error.message);
+      const jittered = pauseMs * (0.5 + this.#context.random());
+      await this.#context.clock.sleep(Math.max(jittered, error.retryAfterMs ?? 0), this.#abandon.signal);
+      pauseMs = Math.min(pauseMs * this.#retry.multiplier, this.#retry.max_interval);
     }
-    this.#abandoned += batch.items;
-    this.#drop(batch, new PipelineError('abandoned', `it waited for exporter ${this.#context.id}`));
+    this.#giveUp(entry);
   }
 
-  /** One attempt. Once what is left is given up, its outcome is no longer waited for. */
-  #attempt(batch: Batch): Promise<void> {
+  /** One attempt: nothing where it was delivered, `halved` where two halves have its place now. */
+  async #attempt(entry: Entry, batch: Batch): Promise<PipelineError | 'halved' | undefined> {
+    try {
+      await this.#consume(batch);
+      return undefined;
+    } catch (thrown) {
+      const error = asPipelineError(thrown);
+      if (this.#abandon.signal.aborted) return error;
+      this.#counters.failed(entry, error.code);
+      if (error.code !== 'rejected_size' || !isTelemetry(batch)) return error;
+      return this.#halve(entry, batch).then((isHalved) => (isHalved ? 'halved' : error), asPipelineError);
+    }
+  }
+
+  #delivered(entry: Entry, attempts: number): void {
+    this.#counters.sent(entry);
+    this.#forget(entry);
+    this.#leave(entry);
+    // What a failed attempt left in some socket may still be read from there.
+    if (attempts === 1 && entry.batch !== undefined && isTelemetry(entry.batch)) entry.batch.letGo();
+    if (attempts > 1) this.#context.logger.info({ attempts }, 'delivery goes on');
+  }
+
+  /** Once what is left is given up, the outcome is no longer waited for. */
+  #consume(batch: Batch): Promise<void> {
     const { signal } = this.#abandon;
     return new Promise((resolve, reject) => {
       const giveUp = () => reject(this.#stoppingError());
@@ -224,24 +340,60 @@ export class QueuedExporter implements Component, Consumer {
     });
   }
 
+  /** Puts two halves of a batch in its place. False where it cannot be halved; rejects where the disk does not take them. */
+  async #halve(entry: Entry, batch: TelemetryBatch): Promise<boolean> {
+    const halves = halvesOf(batch);
+    if (halves === undefined) return false;
+    const places = (await this.#spool?.appendAll(halves)) ?? [];
+    const entries = halves.map((half, i): Entry => {
+      const bytes = half.bytes.length;
+      const size = sizeOf(this.#queue.sizer, half.items, bytes);
+      const place = places[i];
+      return { ...entryOf(half, size, bytes), batch: half, ...(place === undefined ? {} : { place }) };
+    });
+    for (const half of entries) {
+      this.#size += half.size;
+      this.#count(half);
+    }
+    this.#parallel.waiting.unshift(...entries);
+    this.#forget(entry);
+    this.#leave(entry);
+    this.#context.logger.debug({ items: batch.items }, 'the destination takes only smaller requests: halves are sent');
+    return true;
+  }
+
   #stoppingError(): PipelineError {
     return new PipelineError('stopping', `exporter ${this.#context.id}`);
   }
 
-  #drop(batch: Batch, error: PipelineError): void {
-    this.#counters.dropped(batch, error);
-    this.#leave(batch);
-    const ids = batch.signal === 'decisions' ? { decisions: batch.decisions.map(({ id }) => id) } : {};
+  #forget({ place, key }: Entry): void {
+    if (place !== undefined) this.#spool?.done(place);
+    if (key !== undefined) this.#outbox?.forget(key);
+  }
+
+  /** There is no more time: what is on disk stays there, and the rest is lost. */
+  #giveUp(entry: Entry): void {
+    if (entry.place !== undefined || entry.key !== undefined) {
+      this.#counters.kept(entry);
+      return this.#leave(entry);
+    }
+    this.#abandoned += entry.items;
+    this.#drop(entry, new PipelineError('abandoned', `it waited for exporter ${this.#context.id}`));
+  }
+
+  #drop(entry: Entry, error: PipelineError): void {
+    this.#counters.dropped(entry, error);
+    this.#forget(entry);
+    this.#leave(entry);
+    const { batch, signal, items } = entry;
+    const ids = batch !== undefined && isDecisions(batch) ? { decisions: batch.decisions.map(({ id }) => id) } : {};
     this.#context.logger.error(
-      { code: error.code, items: error.items ?? batch.items, signal: batch.signal, ...ids, todo: error.row.todo },
+      { code: error.code, items: error.items ?? items, signal, ...ids, todo: error.row.todo },
       `dropped: ${error.message}`,
     );
   }
 }
 
-/** The pause that a refused caller is asked for. */
-const RETRY_AFTER_MS = 1000;
-
-function isOrdered({ signal }: Batch): boolean {
-  return signal === 'decisions' || signal === 'health';
+function entryOf(batch: Batch, size: number, bytes = 0): Omit<Entry, 'batch'> {
+  return { signal: batch.signal, items: batch.items, size, bytes };
 }

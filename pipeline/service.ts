@@ -7,6 +7,7 @@ import { asPipelineError, PipelineError } from './errors.ts';
 import { buildGraph, type Graph, type Instance } from './graph.ts';
 import { Roles } from './roles.ts';
 import { Router } from './routes.ts';
+import type { SpoolSettings } from './spool/spool.ts';
 import { MemoryStorages, type Storages } from './storage.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Meter } from './telemetry/meter.ts';
@@ -20,6 +21,8 @@ export interface Surroundings {
   readonly meter: Meter;
   /** Memory where it is not given. Whoever gives it closes it, after `stop`. */
   readonly storages?: Storages;
+  /** Where the queue of the exporter with this id lies on disk, where that may be. */
+  readonly spools?: (id: string) => SpoolSettings;
   /** Whoever gives it serves it. */
   readonly router?: Router;
   /** What the component with this id shares with those in other threads, where there are others. */
@@ -49,6 +52,7 @@ export class Service {
     this.#authExtensions = loaded.service.authenticators;
     this.#graph = buildGraph(loaded, (id): Context => {
       const siblings = surroundings.siblings?.(id);
+      const spool = surroundings.spools?.(id);
       return {
         id,
         logger: logger.child({ component: id }),
@@ -60,6 +64,7 @@ export class Service {
         routes: router.of(id),
         authenticators: this.#authenticators,
         ...(siblings === undefined ? {} : { siblings }),
+        ...(spool === undefined ? {} : { spool }),
       };
     });
   }

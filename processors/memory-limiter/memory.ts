@@ -1,4 +1,4 @@
-import { totalmem } from 'node:os';
+import { memoryLimitBytes } from '../../pipeline/machine-memory.ts';
 
 /** What the limiter sees of the machine. */
 export interface Memory {
@@ -10,14 +10,11 @@ export interface Memory {
   readonly collect: (() => void) | undefined;
 }
 
-/** The real one. Node reads the limit of the control group, version 1 or 2; 0 or more than there is means none. */
+/** The real one. */
 export function processMemory(): Memory {
   return {
     used: () => process.memoryUsage.rss(),
-    total: () => {
-      const limit = process.constrainedMemory();
-      return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-    },
+    total: memoryLimitBytes,
     collect: globalThis.gc === undefined ? undefined : () => globalThis.gc?.(),
   };
 }

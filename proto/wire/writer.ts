@@ -21,6 +21,11 @@ export class Writer {
     return this.#pos;
   }
 
+  /** Takes back what was written behind the first `length` bytes. */
+  cut(length: number): void {
+    this.#pos = length;
+  }
+
   /** What was written, without a copy: the writer must not be used afterwards. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#pos);

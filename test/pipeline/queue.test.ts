@@ -5,10 +5,11 @@ import { ManualClock } from '../../pipeline/clock.ts';
 import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
 import { guardExporter } from '../../pipeline/queue.ts';
+import { queueConfig } from '../../pipeline/queue-config.ts';
 import { testContext } from '../support/context.ts';
 import { health, OpenMeter, settled, telemetry } from '../support/pipeline.ts';
 
-const QUEUE = { queue_size: 3, num_consumers: 2, block_timeout: 1000 };
+const QUEUE = queueConfig.parse({ queue_size: 3, num_consumers: 2, block_timeout: '1s' });
 const RETRY = { initial_interval: 100, max_interval: 1000, multiplier: 2 };
 const NEVER = new AbortController().signal;
 
