@@ -90,7 +90,8 @@ async function createEngine(loaded: LoadedConfig, config: ConfigTexts): Promise<
   const clock = new SystemClock((thrown) => logger.error({ err: thrown }, 'a periodic task failed; please report it'));
   const router = new Router();
   const storages = await openStored(loaded, logger);
-  const surroundings = { clock, random: Math.random, logger, meter, router, ...storages };
+  const spools = await spoolsFor(loaded, logger);
+  const surroundings = { clock, random: Math.random, logger, meter, router, ...storages, ...spools };
   const service =
     loaded.service.workers === 1
       ? new Service(loaded, surroundings)
@@ -130,6 +131,16 @@ async function openStored({ service: { fileStorage } }: LoadedConfig, logger: Lo
   if (fileStorage === undefined) return undefined;
   const { openStorages } = await import('../../pipeline/sqlite-storage.ts');
   return { storages: await openStorages(fileStorage, logger) };
+}
+
+/** Where queues lie on disk, where the configuration has a place for them. */
+async function spoolsFor(loaded: LoadedConfig, logger: Logger) {
+  const { fileStorage } = loaded.service;
+  if (fileStorage === undefined) return undefined;
+  const { spoolsOf, warnOfOrphans } = await import('../../pipeline/spool/spools.ts');
+  warnOfOrphans(fileStorage, loaded, logger);
+  const spools = spoolsOf(loaded);
+  return spools && { spools };
 }
 
 function announce(loaded: LoadedConfig, io: Io): void {

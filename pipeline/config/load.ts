@@ -6,15 +6,15 @@ import type { z } from 'zod';
 import { check } from './check.ts';
 import { type Components, checkComponents } from './components.ts';
 import { type Environment, expand } from './expand.ts';
+import { checkExtensionRefs, isAuthenticator } from './extension-refs.ts';
 import { type FileStorageConfig, fileStorageConfig } from './file-storage.ts';
 import type { LoadedConfig, PipelineConfig, ServiceSettings } from './loaded.ts';
-import { type Located, type Path, find, formatPath } from './located.ts';
+import { type Located, find } from './located.ts';
 import { checkPipelines } from './pipelines.ts';
 import { ConfigError, type Problem, sortProblems } from './report.ts';
 import type { Endpoint } from './scalars.ts';
 import { EXTENSIONS, ID, type Section, healthCheckConfig, rootConfig, serviceConfig } from './schema.ts';
 import { type Merged, type SourcesInput, readSources } from './sources.ts';
-import { suggestion } from './suggest.ts';
 
 /**
  * Reads, merges, expands and checks a configuration. Throws `ConfigError` with every problem, in the order of lines:
@@ -73,8 +73,6 @@ function checkMerged(merged: Merged, env: Environment, table: ComponentTable): L
   };
   const pipelines = checkPipelines(root, referable, problems);
   checkExtensionRefs(root, extensions.ids, problems);
-  checkFileStorage(root, extensions.ids, problems);
-  checkAuthenticators(root, [...extensions.ids].filter(isAuthenticator), problems);
   const wirable = {
     receivers: receivers.configured,
     processors: configuredProcessors,
@@ -119,60 +117,6 @@ function checkSections(root: Located, table: ComponentTable, problems: Problem[]
 function twice(root: Located, id: string): Problem {
   const todo = 'keep one of them: connectors and processors share their ids';
   return { at: find(root, ['connectors', id]).keyAt, path: `connectors.${id}`, what: `processors has ${id} too`, todo };
-}
-
-function checkExtensionRefs(root: Located, ids: ReadonlySet<string>, problems: Problem[]): void {
-  const list = find(root, ['service', 'extensions']).node;
-  for (const [index, item] of (list?.kind === 'list' ? list.items : []).entries()) {
-    if (item.kind !== 'scalar' || typeof item.value !== 'string' || ids.has(item.value)) continue;
-    const path = `service.extensions[${index}]`;
-    const what = `there is no extension ${item.value}`;
-    const todo = ids.size === 0 ? `add ${item.value} under extensions` : suggestion(item.value, [...ids], 'extensions');
-    problems.push({ at: item.at, path, what, todo });
-  }
-}
-
-function checkFileStorage(root: Located, ids: ReadonlySet<string>, problems: Problem[]): void {
-  const [kept, ...more] = [...ids].filter((id) => ID.exec(id)?.groups?.type === 'file_storage');
-  for (const id of more) {
-    const at = find(root, ['extensions', id]).keyAt;
-    const todo = `keep one of them: all components share ${kept}`;
-    problems.push({ at, path: `extensions.${id}`, what: 'a second file_storage', todo });
-  }
-}
-
-const AUTHENTICATORS: readonly (string | undefined)[] = [
-  'bearertokenauth',
-  'basicauth',
-] satisfies AuthExtension['type'][];
-
-function isAuthenticator(id: string): boolean {
-  return AUTHENTICATORS.includes(ID.exec(id)?.groups?.type);
-}
-
-/** Every `auth: {authenticator: ID}` of a receiver names an extension that is there. */
-function checkAuthenticators(root: Located, ids: readonly string[], problems: Problem[]): void {
-  const visit = (node: Located, path: Path): void => {
-    if (node.kind === 'list') return node.items.forEach((item, i) => visit(item, [...path, i]));
-    if (node.kind !== 'map') return;
-    for (const [key, { value }] of node.entries) {
-      const named = find(value, ['authenticator']).node;
-      visit(value, [...path, key]);
-      if (key !== 'auth' || named?.kind !== 'scalar' || typeof named.value !== 'string' || ids.includes(named.value))
-        continue;
-      problems.push({
-        at: named.at,
-        path: formatPath([...path, key, 'authenticator']),
-        what: `there is no authenticator ${named.value}`,
-        todo:
-          ids.length === 0
-            ? 'add a bearertokenauth or basicauth under extensions'
-            : suggestion(named.value, ids, 'authenticators'),
-      });
-    }
-  };
-  const receivers = find(root, ['receivers']).node;
-  if (receivers !== undefined) visit(receivers, ['receivers']);
 }
 
 function unused(root: Located, sections: Sections, pipelines: readonly PipelineConfig[]): Problem[] {

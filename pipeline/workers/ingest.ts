@@ -6,6 +6,7 @@ import type { Component, Consumer, Outlets, ProcessorFactory } from '../componen
 import type { LoadedConfig } from '../config/loaded.ts';
 import { asPipelineError, type PipelineError } from '../errors.ts';
 import { Service } from '../service.ts';
+import { spoolsOf } from '../spool/spools.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { Meter } from '../telemetry/meter.ts';
 import { METRICS } from '../telemetry/metrics-table.ts';
@@ -51,9 +52,17 @@ export class IngestWorker {
       METRICS,
       cellMaker((place) => this.#tell({ kind: 'series', ...place })),
     );
+    const spools = spoolsOf(loaded, start.index);
     this.#service = new Service(
       workerPart(loaded, (target) => link((batch) => this.#hand(target, batch, 'tagged'))),
-      { clock: this.#clock, random: Math.random, logger, meter: this.#meter, siblings: (id) => this.#siblings(id) },
+      {
+        clock: this.#clock,
+        random: Math.random,
+        logger,
+        meter: this.#meter,
+        siblings: (id) => this.#siblings(id),
+        ...(spools === undefined ? {} : { spools }),
+      },
     );
     for (const [serviceKey, baseline, candidates] of start.roles)
       this.#service.roles.set(serviceKey, baseline, candidates);

@@ -7,13 +7,14 @@ import { PipelineError } from '../../pipeline/errors.ts';
 import { Fanout } from '../../pipeline/fanout.ts';
 import { Lease } from '../../pipeline/lease.ts';
 import { guardExporter } from '../../pipeline/queue.ts';
+import { queueConfig } from '../../pipeline/queue-config.ts';
 import { Batcher } from '../../processors/batch/batch.ts';
 import { batchConfig } from '../../processors/batch/config.ts';
 import { Sink, testContext } from '../support/context.ts';
 import { requestBytes } from '../support/otlp-requests.ts';
 
 const SPANS = requestBytes('traces', 20);
-const QUEUE = { queue_size: 3, num_consumers: 2, block_timeout: 1000 };
+const QUEUE = queueConfig.parse({ queue_size: 3, num_consumers: 2, block_timeout: '1s' });
 const RETRY = { initial_interval: 100, max_interval: 1000, multiplier: 2 };
 const deadline = () => AbortSignal.timeout(5000);
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { isTelemetry } from '../../../pipeline/batch.ts';
 import type { ComponentTable, ExporterFactory, ProcessorFactory } from '../../../pipeline/component.ts';
+import { queueConfig } from '../../../pipeline/queue-config.ts';
 import type { HealthDelta } from '../../../proto/windback/health.ts';
 
 const declared = { stability: 'alpha', summary: 'For tests.', config: z.strictObject({}) } as const;
@@ -49,7 +50,7 @@ const stuck: ExporterFactory = {
   type: 'stuck',
   accepts: ['traces'],
   config: z.strictObject({
-    sending_queue: z.any().default({ queue_size: 1000, num_consumers: 1, block_timeout: 1000 }),
+    sending_queue: z.any().default(queueConfig.parse({ num_consumers: 1 })),
     retry_on_failure: z.any().default({ initial_interval: 1000, max_interval: 1000, multiplier: 1 }),
   }),
   create: () => ({ ...still, consume: () => new Promise(() => {}) }),

@@ -1,0 +1,97 @@
+/** What names an extension: the list of the service, receivers that ask who may send, queues that lie on disk. */
+import type { AuthExtension } from '../auth/config.ts';
+import { type Located, type LocatedScalar, type Path, find, formatPath } from './located.ts';
+import type { Problem } from './report.ts';
+import { ID } from './schema.ts';
+import { suggestion } from './suggest.ts';
+
+/** Every extension that is named is there, under `ids`. */
+export function checkExtensionRefs(root: Located, ids: ReadonlySet<string>, problems: Problem[]): void {
+  checkList(root, ids, problems);
+  checkFileStorage(root, ids, problems);
+  checkNamed(root, problems, {
+    section: 'receivers',
+    within: 'auth',
+    key: 'authenticator',
+    ids: [...ids].filter(isAuthenticator),
+    what: 'authenticator',
+    add: 'add a bearertokenauth or basicauth under extensions',
+  });
+  checkNamed(root, problems, {
+    section: 'exporters',
+    within: 'sending_queue',
+    key: 'storage',
+    ids: [...ids].filter(isFileStorage),
+    what: 'file_storage',
+    add: 'add file_storage under extensions',
+  });
+}
+
+function checkList(root: Located, ids: ReadonlySet<string>, problems: Problem[]): void {
+  const list = find(root, ['service', 'extensions']).node;
+  for (const [index, item] of (list?.kind === 'list' ? list.items : []).entries()) {
+    if (item.kind !== 'scalar' || typeof item.value !== 'string' || ids.has(item.value)) continue;
+    const path = `service.extensions[${index}]`;
+    const what = `there is no extension ${item.value}`;
+    const todo = ids.size === 0 ? `add ${item.value} under extensions` : suggestion(item.value, [...ids], 'extensions');
+    problems.push({ at: item.at, path, what, todo });
+  }
+}
+
+function checkFileStorage(root: Located, ids: ReadonlySet<string>, problems: Problem[]): void {
+  const [kept, ...more] = [...ids].filter(isFileStorage);
+  for (const id of more) {
+    const at = find(root, ['extensions', id]).keyAt;
+    const todo = `keep one of them: all components share ${kept}`;
+    problems.push({ at, path: `extensions.${id}`, what: 'a second file_storage', todo });
+  }
+}
+
+const AUTHENTICATORS: readonly (string | undefined)[] = [
+  'bearertokenauth',
+  'basicauth',
+] satisfies AuthExtension['type'][];
+
+/** Whether the extension with this id tells who may send. */
+export function isAuthenticator(id: string): boolean {
+  return AUTHENTICATORS.includes(ID.exec(id)?.groups?.type);
+}
+
+function isFileStorage(id: string): boolean {
+  return ID.exec(id)?.groups?.type === 'file_storage';
+}
+
+/** A key whose value names an extension, in a map of a certain name. */
+interface Named {
+  readonly section: 'receivers' | 'exporters';
+  readonly within: string;
+  readonly key: string;
+  /** What it may name. */
+  readonly ids: readonly string[];
+  readonly what: string;
+  /** What to do where there is none. */
+  readonly add: string;
+}
+
+function checkNamed(root: Located, problems: Problem[], { section, within, key, ids, what, add }: Named): void {
+  const complain = ({ at, value }: LocatedScalar, path: Path): void => {
+    problems.push({
+      at,
+      path: formatPath(path),
+      what: `there is no ${what} ${String(value)}`,
+      todo: ids.length === 0 ? add : suggestion(String(value), ids, `${what}s`),
+    });
+  };
+  const visit = (node: Located, path: Path): void => {
+    if (node.kind === 'list') return node.items.forEach((item, i) => visit(item, [...path, i]));
+    if (node.kind !== 'map') return;
+    for (const [name, { value }] of node.entries) {
+      const named = find(value, [key]).node;
+      visit(value, [...path, name]);
+      if (name !== within || named?.kind !== 'scalar' || typeof named.value !== 'string') continue;
+      if (!ids.includes(named.value)) complain(named, [...path, name, key]);
+    }
+  };
+  const top = find(root, [section]).node;
+  if (top !== undefined) visit(top, [section]);
+}
