@@ -9,7 +9,7 @@ import { halvesOf } from './halves.ts';
 import { memoryLimitBytes } from './machine-memory.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
 import { batchOf, bytesOf, type Entry, isDecisions, isOrdered, sizeOf } from './queue-entry.ts';
-import { Spool } from './spool/spool.ts';
+import { Spool, type SpoolSettings } from './spool/spool.ts';
 
 /** Puts the counters in front of an exporter, and the queue with its retries where the configuration has them. */
 export function guardExporter(exporter: Component & Consumer, config: unknown, context: Context): Component & Consumer {
@@ -104,7 +104,8 @@ export class QueuedExporter implements Component, Consumer {
   async start(): Promise<void> {
     await this.#exporter.start();
     for (const { key, batch } of this.#outbox?.left() ?? []) this.#restore({ ...entryOf(batch, 0), batch, key });
-    if (this.#queue.storage !== undefined) this.#openSpool();
+    const { spool } = this.#context;
+    if (this.#queue.storage !== undefined && spool !== undefined) this.#openSpool(spool);
   }
 
   async consume(batch: Batch): Promise<void> {
@@ -137,10 +138,8 @@ export class QueuedExporter implements Component, Consumer {
     return this.#batches === 0 && this.#entering === 0;
   }
 
-  #openSpool(): void {
-    const { spool: settings, logger, id } = this.#context;
-    if (settings === undefined)
-      throw new PipelineError('internal', `exporter ${id} was given no directory for its queue`);
+  #openSpool(settings: SpoolSettings): void {
+    const { logger } = this.#context;
     const { spool, left } = Spool.open(settings, logger);
     this.#spool = spool;
     const { places, damagedItems } = left;
@@ -165,7 +164,7 @@ export class QueuedExporter implements Component, Consumer {
     const size = sizeOf(this.#queue.sizer, batch.items, bytes);
     // What is larger than the whole queue has its turn when there is nothing else.
     const hasPlace = this.#size === 0 || this.#size + size <= this.#capacity;
-    if (this.#queue.storage !== undefined || !hasPlace) return hasPlace;
+    if (this.#spool !== undefined || !hasPlace) return hasPlace;
     return this.#memory === 0 || this.#memory + bytes <= this.#memoryMax;
   }
 

@@ -8,7 +8,10 @@ export interface Failure {
 }
 
 /** Types of errors (https://kafka.apache.org/protocol#protocol_error_codes) after which the same records fail again. */
-const PERMANENT = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_TOPIC_EXCEPTION', 'INVALID_RECORD']);
+const PERMANENT = new Set(['INVALID_TOPIC_EXCEPTION', 'INVALID_RECORD']);
+
+/** The same, but less of it may be taken. */
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
 /** We are not let in. An operator mends that, and what waits then goes out: a decision must not be lost over a grant. */
 const UNAUTHORIZED = new Set([
@@ -67,6 +70,7 @@ export function failureOf(thrown: unknown, where: string): Failure {
 }
 
 function codeOf(types: readonly string[], isTimeout: boolean): ErrorCode {
+  if (types.some((type) => TOO_LARGE.has(type))) return 'rejected_size';
   if (types.some((type) => PERMANENT.has(type))) return 'rejected';
   if (types.some((type) => UNAUTHORIZED.has(type))) return 'unauthorized';
   return isTimeout ? 'timeout' : 'unreachable';

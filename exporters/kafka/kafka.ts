@@ -102,9 +102,9 @@ export class KafkaExporter implements Component, Consumer {
     const limit = this.#config.producer.max_message_bytes;
     if (bytes <= limit) return;
     throw new PipelineError(
-      'rejected',
+      'rejected_size',
       `topic ${topic}: a message of ${bytes} bytes is larger than producer.max_message_bytes, ${limit} bytes; ` +
-        `send smaller batches, or raise it together with the topic's max.message.bytes`,
+        `telemetry is halved until it fits; for decisions raise it together with the topic's max.message.bytes`,
     );
   }
 

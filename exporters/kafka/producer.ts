@@ -47,7 +47,7 @@ export class OrderedProducer {
 
   /**
    * One attempt; resolves when all in-sync replicas have the parcel. Rejects with a `PipelineError`: `unreachable`,
-   * `timeout`, `rejected` (the brokers refused it for good) or `stopping`.
+   * `timeout`, `rejected` or `rejected_size` (the brokers refused it for good) or `stopping`.
    */
   send(parcel: Parcel): Promise<void> {
     this.#sends++;

@@ -15,6 +15,9 @@ export interface Answer {
 /** Statuses after which the same request may succeed (OTLP specification, Retryable Response Codes). */
 const RETRYABLE = new Set([429, 502, 503, 504]);
 
+/** Content Too Large (RFC 9110, 15.5.14): smaller requests may be taken. */
+const TOO_LARGE = 413;
+
 /** Longer messages of a destination are cut. */
 const MESSAGE_CHARS_MAX = 500;
 
@@ -23,6 +26,7 @@ export function errorOf(answer: Answer, where: string, nowMs: number): PipelineE
   const said = statusIn(answer);
   const message = said.message.slice(0, MESSAGE_CHARS_MAX);
   const detail = `${where} answered ${answer.status}${message === '' ? '' : `: ${message}`}`;
+  if (answer.status === TOO_LARGE) return new PipelineError('rejected_size', detail);
   if (!RETRYABLE.has(answer.status)) return new PipelineError('rejected', detail);
   const retryAfterMs = retryAfterMsOf(answer.retryAfter, nowMs) ?? said.retryDelayMs;
   return new PipelineError('busy', detail, retryAfterMs === undefined ? {} : { retryAfterMs });

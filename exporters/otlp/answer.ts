@@ -66,7 +66,13 @@ export function errorOf(failure: Refusal | Error, address: string): PipelineErro
   const options = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (code === GRPC.deadline_exceeded) return new PipelineError('timeout', detail, options);
   const isBusy = RETRYABLE.has(code) || (code === GRPC.resource_exhausted && retryAfterMs !== undefined);
-  return isBusy ? new PipelineError('busy', detail, options) : new PipelineError('rejected', detail);
+  if (isBusy) return new PipelineError('busy', detail, options);
+  return new PipelineError(isTooLarge(failure) ? 'rejected_size' : 'rejected', detail);
+}
+
+/** Whether it says that the message is too large. The code alone may also mean that some quota is used up. */
+function isTooLarge({ code, message }: Refusal): boolean {
+  return code === GRPC.resource_exhausted && /\b(larger|large|exceeds?|big|max|maximum|size)\b/i.test(message);
 }
 
 /** What an answer of success says of the items. That it cannot be read does not undo the success. */

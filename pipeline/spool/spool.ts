@@ -90,9 +90,7 @@ export class Spool {
   append(signal: TelemetrySignal, items: number, request: Uint8Array): Promise<Place> {
     const written = Promise.withResolvers<Place>();
     this.#waiting.push({ signal, items, request, header: headerOf(signal, items, request), written });
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#write();
     return written.promise;
   }
 
@@ -220,6 +218,8 @@ export class Spool {
         for (const { written } of group) written.reject(error);
       }
     }
+    // In the same turn in which nobody waits: else who comes next would wait for a write that is over.
+    this.#writing = undefined;
   }
 
   #takeGroup(): Waiting[] {

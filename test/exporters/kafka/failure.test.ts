@@ -19,8 +19,8 @@ const connection = new KafkaJSConnectionError('Connection error: ', { broker: 'b
 const late = new KafkaJSRequestTimeoutError('Request Produce timed out', {} as never);
 
 test.each([
-  [answered('MESSAGE_TOO_LARGE'), 'rejected', false, 'MESSAGE_TOO_LARGE: said the broker'],
-  [answered('RECORD_LIST_TOO_LARGE'), 'rejected', false, 'RECORD_LIST_TOO_LARGE: said the broker'],
+  [answered('MESSAGE_TOO_LARGE'), 'rejected_size', false, 'MESSAGE_TOO_LARGE: said the broker'],
+  [answered('RECORD_LIST_TOO_LARGE'), 'rejected_size', false, 'RECORD_LIST_TOO_LARGE: said the broker'],
   [answered('TOPIC_AUTHORIZATION_FAILED'), 'unauthorized', false, 'TOPIC_AUTHORIZATION_FAILED: said the broker'],
   [answered('OUT_OF_ORDER_SEQUENCE_NUMBER'), 'unreachable', true, 'OUT_OF_ORDER_SEQUENCE_NUMBER: said the broker'],
   [answered('UNKNOWN_PRODUCER_ID'), 'unreachable', true, 'UNKNOWN_PRODUCER_ID: said the broker'],

@@ -86,7 +86,7 @@ describe('what the destination answers', () => {
     [401, 'rejected'],
     [404, 'rejected'],
     [408, 'rejected'],
-    [413, 'rejected'],
+    [413, 'rejected_size'],
     [500, 'rejected'],
     [501, 'rejected'],
     [301, 'rejected'],
