@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kafkaExporterConfig } from '../../../exporters/kafka/config.ts';
 import { KafkaExporter } from '../../../exporters/kafka/kafka.ts';
-import type { Batch, TelemetryBatch } from '../../../pipeline/batch.ts';
+import { type Batch, TelemetryBatch } from '../../../pipeline/batch.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
 import { DECISION_SCHEMA } from '../../../proto/windback/decision.ts';
 import { requestType } from '../../../proto/otlp/schema.ts';
@@ -11,6 +11,7 @@ import { deployment } from '../../../processors/deployment/factory.ts';
 import { counted, recordingLogger, Sink, testContext } from '../../support/context.ts';
 import { decisionEvent } from '../../support/decision-event.ts';
 import { kafkaForTests, type TestKafka } from '../../support/kafka.ts';
+import { requestBytes } from '../../support/otlp-requests.ts';
 import { attributesOf, decoded, logs, metrics, nanos, traces } from '../../support/telemetry.ts';
 import { readTopic } from './reader.ts';
 import { decisionOf, decisions, startExporter, startQueued } from './started.ts';
@@ -161,10 +162,10 @@ describe('what is too large', () => {
     await exporter.consume(decisions(decisionOf('cart', 'd-2')));
     await exporter.stop(AbortSignal.timeout(5000));
     expect((await readTopic(kafka.brokers, topic)).map(({ headers }) => headers['ce_id'])).toEqual(['d-2']);
-    const labels = { exporter: 'kafka', signal: 'decisions', reason: 'rejected' };
+    const labels = { exporter: 'kafka', signal: 'decisions', reason: 'rejected_size' };
     expect(await counted(context, 'windback_exporter_dropped_items_total', labels)).toBe(1);
     expect(lines.find(({ level }) => level === 50)?.['msg']).toMatch(
-      /^dropped: the destination refused the data for good: topic limited-\S+: a message of 20\d{4} bytes is larger than producer.max_message_bytes, 102400 bytes; send smaller batches/,
+      /^dropped: the destination takes only smaller requests: topic limited-\S+: a message of 20\d{4} bytes is larger than producer.max_message_bytes, 102400 bytes; telemetry is halved/,
     );
   });
 
@@ -178,7 +179,7 @@ describe('what is too large', () => {
     await exporter.stop(AbortSignal.timeout(5000));
     const ids = (await readTopic(kafka.brokers, topic)).map(({ headers }) => headers['ce_id']);
     expect(ids).toEqual([0, 2, 3, 5, 6, 8, 9, 11].map((i) => `d-${i}`));
-    const labels = { exporter: 'kafka', signal: 'decisions', reason: 'rejected' };
+    const labels = { exporter: 'kafka', signal: 'decisions', reason: 'rejected_size' };
     expect(await counted(context, 'windback_exporter_dropped_items_total', labels)).toBe(4);
   });
 
@@ -186,7 +187,7 @@ describe('what is too large', () => {
     const topic = await kafka.freshTopic('small', { config: { 'max.message.bytes': '50000' } });
     const { exporter } = await startExporter({ brokers: kafka.brokers, topic });
     const error = await failure(exporter.consume(decisions(decisionOf('cart', 'd-1', huge))));
-    expect(error.code).toBe('rejected');
+    expect(error.code).toBe('rejected_size');
     expect(error.detail).toContain(`topic ${topic} at ${kafka.brokers.join(',')}: MESSAGE_TOO_LARGE: `);
   });
 
@@ -202,11 +203,27 @@ describe('what is too large', () => {
     const ids = (await readTopic(kafka.brokers, topic)).map(({ headers }) => headers['ce_id']);
     expect(ids.toSorted()).toEqual(['d-1', 'd-3', 'd-4']);
     expect(ids.indexOf('d-1')).toBeLessThan(ids.indexOf('d-3'));
-    const labels = { exporter: 'kafka', signal: 'decisions', reason: 'rejected' };
+    const labels = { exporter: 'kafka', signal: 'decisions', reason: 'rejected_size' };
     expect(await counted(context, 'windback_exporter_dropped_items_total', labels)).toBe(1);
     const sent = { exporter: 'kafka', signal: 'decisions' };
     expect(await counted(context, 'windback_exporter_sent_items_total', sent)).toBe(3);
     expect(lines.filter(({ level }) => level === 50)).toHaveLength(1);
+  });
+
+  test('as telemetry, for the exporter or for the broker, arrives in halves', async () => {
+    const config = { 'max.message.bytes': '20000' };
+    const topics = [await kafka.freshTopic('spans', { config }), await kafka.freshTopic('spans')];
+    for (const [i, topic] of topics.entries()) {
+      const producer = i === 0 ? {} : { max_message_bytes: '20000B' };
+      const { exporter } = await startQueued({ brokers: kafka.brokers, traces: { topic }, producer });
+      const bytes = requestBytes('traces', 500);
+      expect(bytes.length).toBeGreaterThan(30_000);
+      await exporter.consume(TelemetryBatch.open('traces', bytes));
+      await exporter.stop(AbortSignal.timeout(10_000));
+      const records = await readTopic(kafka.brokers, topic as string);
+      const items = records.map(({ value }) => TelemetryBatch.open('traces', Buffer.from(value)).items);
+      expect([items.length > 1, items.reduce((sum, each) => sum + each, 0)]).toEqual([true, 500]);
+    }
   });
 
   test('as a batch, not as a decision, goes out in parts', async () => {
