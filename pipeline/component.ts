@@ -89,6 +89,8 @@ export interface Context {
   readonly storage: Storage;
   /** Where its queue may lie on disk, where the configuration has a `file_storage`. */
   readonly spool?: SpoolSettings;
+  /** The share of this thread in the memory of the process; all of it where there are no ingest workers. */
+  readonly memoryShare?: number;
   /** Where it registers what it answers to the operator. Nobody asks where metrics are not served, as in a replay. */
   readonly routes: Routes;
   /** Who tells who may send, by id of an extension; ready before any component starts. */

@@ -39,7 +39,7 @@ export const queueConfig = z
       .union([z.literal('auto'), size])
       .default('auto')
       .describe(
-        "How many bytes of batches are kept in memory, whatever queue_size says. auto is an eighth of the container's memory limit, or of the machine's memory. With storage more may wait: it is read from disk again.",
+        "How many bytes of batches are kept in memory, whatever queue_size says. auto is an eighth of the container's memory limit, or of the machine's memory, shared out among ingest workers. With storage more may wait: it is read from disk again.",
       ),
   })
   .refine(({ sizer, queue_size }) => sizer === 'bytes' || typeof queue_size === 'number', {

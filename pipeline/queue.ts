@@ -85,7 +85,8 @@ export class QueuedExporter implements Component, Consumer {
     this.#exporter = exporter;
     this.#queue = queue;
     this.#capacity = typeof queue.queue_size === 'number' ? queue.queue_size : queue.queue_size.bytes;
-    this.#memoryMax = queue.max_memory === 'auto' ? memoryLimitBytes() * MEMORY_SHARE : queue.max_memory;
+    const share = (context.memoryShare ?? 1) * MEMORY_SHARE;
+    this.#memoryMax = queue.max_memory === 'auto' ? memoryLimitBytes() * share : queue.max_memory;
     this.#retry = retry;
     this.#counters = counters;
     this.#context = context;

@@ -23,6 +23,8 @@ export interface Surroundings {
   readonly storages?: Storages;
   /** Where the queue of the exporter with this id lies on disk, where that may be. */
   readonly spools?: (id: string) => SpoolSettings;
+  /** The share of this thread in the memory of the process, from 0 to 1. */
+  readonly memoryShare?: number;
   /** Whoever gives it serves it. */
   readonly router?: Router;
   /** What the component with this id shares with those in other threads, where there are others. */
@@ -65,6 +67,7 @@ export class Service {
         authenticators: this.#authenticators,
         ...(siblings === undefined ? {} : { siblings }),
         ...(spool === undefined ? {} : { spool }),
+        memoryShare: surroundings.memoryShare ?? 1,
       };
     });
   }

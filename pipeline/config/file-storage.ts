@@ -3,7 +3,11 @@ import { duration } from './scalars.ts';
 
 /** The extension `file_storage`. Keys are the Collector's, as far as they mean something here. */
 export const fileStorageConfig = z.strictObject({
-  directory: z.string().min(1).default('./windback-state').describe('Where windback.db lies.'),
+  directory: z
+    .string()
+    .min(1)
+    .default('./windback-state')
+    .describe('Where windback.db lies, and the queues of exporters, in queue.'),
   create_directory: z.boolean().default(true).describe('Whether the directory is made where there is none.'),
   directory_permissions: z
     .string()
@@ -14,11 +18,15 @@ export const fileStorageConfig = z.strictObject({
   fsync: z
     .boolean()
     .default(true)
-    .describe('Whether every write waits for the disk. Without, the last ones are lost when the machine crashes.'),
+    .describe(
+      'Whether every write waits for the disk. Without, the last ones are lost when the machine crashes; not when the process does.',
+    ),
   recreate: z
     .boolean()
     .default(false)
-    .describe('Whether a damaged file is moved aside at the start, and a new one begun; else the start fails.'),
+    .describe(
+      'Whether a damaged file is moved aside at the start, and a new one begun; else the start fails. Queues need no such thing: what is whole in them is delivered.',
+    ),
   compaction: z.looseObject({}).optional().describe('Accepted, without effect: freed space is used again.'),
 });
 

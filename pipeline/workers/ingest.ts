@@ -61,6 +61,7 @@ export class IngestWorker {
         logger,
         meter: this.#meter,
         siblings: (id) => this.#siblings(id),
+        memoryShare: 1 / loaded.service.workers,
         ...(spools === undefined ? {} : { spools }),
       },
     );
