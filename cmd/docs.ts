@@ -85,8 +85,13 @@ function metricsPage(): string {
 # Metrics
 
 Served at \`/metrics\` on \`service.telemetry.metrics.endpoint\` (localhost:8888 unless configured), in the Prometheus text
-format. The names are the Collector's with the prefix \`windback_\`. For every exporter, at any moment, what was accepted
-equals what was sent, plus what was dropped by reason, plus what is queued.
+format. The names are the Collector's with the prefix \`windback_\`. At any moment, in items,
+
+- of each pipeline and signal: received = accepted + refused + those whose sender waits for the answer;
+- of each processor in it: incoming = outgoing + filtered + consumed;
+- of each exporter behind it: accepted + restored = sent + dropped + kept + what is in the queue (\`queue_items\`).
+
+\`/debug/ledger\` does these sums ([how to read it](operations.md#where-did-my-telemetry-go)).
 
 ${markdownTable(['metric', 'meaning'], rows)}`;
 }

@@ -95,6 +95,11 @@ export interface Context {
   readonly routes: Routes;
   /** Who tells who may send, by id of an extension; ready before any component starts. */
   readonly authenticators?: Authenticators;
+  /**
+   * What a processor says where it leaves items of a batch out on purpose, and why, once the rest has been taken: else
+   * they are missing in the ledger. `reason` is one of a few words.
+   */
+  readonly filtered?: (signal: Signal, reason: string, items: number) => void;
   /** What it shares with its like in other threads, where ingest workers run it too. */
   readonly siblings?: Siblings;
 }

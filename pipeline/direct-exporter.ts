@@ -1,11 +1,22 @@
-import type { Batch } from './batch.ts';
+import type { Batch, Signal } from './batch.ts';
 import type { Component, Consumer } from './component.ts';
-import { asPipelineError } from './errors.ts';
+import { asPipelineError, type PipelineError } from './errors.ts';
 import type { ExporterCounters } from './exporter-counters.ts';
+import type { Account } from './ledger/account.ts';
 import type { Logger } from './telemetry/logger.ts';
 
-/** An exporter without a queue: the caller waits, and sees the failure. For what is local, such as a file. */
-export class DirectExporter implements Component, Consumer {
+/** An exporter as pipelines see it. */
+export interface GuardedExporter extends Component {
+  /** What a pipeline that ends with `signal` hands its batches to: each has an account of its own. */
+  of(pipeline: string, signal: Signal): Consumer;
+}
+
+/**
+ * An exporter without a queue: the caller waits, and sees the failure. For what is local, such as a file. What fails as
+ * a whole is refused, for good or not: the caller has it still. What was delivered in part is accepted, and the rest of
+ * it dropped: a caller that was refused would send all of it again.
+ */
+export class DirectExporter implements GuardedExporter {
   readonly #exporter: Component & Consumer;
   readonly #counters: ExporterCounters;
   readonly #logger: Logger;
@@ -25,19 +36,33 @@ export class DirectExporter implements Component, Consumer {
     return this.#exporter.stop(deadline);
   }
 
-  async consume(batch: Batch): Promise<void> {
+  of(pipeline: string, signal: Signal): Consumer {
+    const account = this.#counters.account(pipeline, signal);
+    return { consume: (batch) => this.#consume(batch, account) };
+  }
+
+  async #consume(batch: Batch, account: Account): Promise<void> {
+    const { items } = batch;
     try {
       await this.#exporter.consume(batch);
     } catch (thrown) {
       const error = asPipelineError(thrown);
-      this.#counters.failed(batch, error.code);
-      if (!error.row.retryable) this.#counters.dropped(batch, error);
+      account.fail(items, error.code);
       // Once, not for every batch: whoever sends them is told each time.
       if (!this.#isFailing) this.#logger.warn({ code: error.code, todo: error.row.todo }, error.message);
       this.#isFailing = true;
-      throw error;
+      if (!isPartial(error, items)) throw account.refuse(items, error);
+      account.accept(items);
+      account.drop(items, error);
+      return;
     }
     this.#isFailing = false;
-    this.#counters.sent(batch);
+    account.accept(items);
+    account.deliver(items);
   }
+}
+
+/** Whether the destination took a part for good and refused the rest for good. */
+function isPartial({ row, items: refused }: PipelineError, items: number): boolean {
+  return !row.retryable && refused !== undefined && refused < items;
 }

@@ -1,6 +1,8 @@
 import { type Batch, isTelemetry, type Signal } from './batch.ts';
 import type { Consumer, Outlets } from './component.ts';
 import { asPipelineError, type PipelineError } from './errors.ts';
+import type { Seam } from './ledger/books.ts';
+import type { Count } from './telemetry/meter.ts';
 
 /** One of several consumers behind an outlet. */
 export interface Branch {
@@ -9,6 +11,8 @@ export interface Branch {
   readonly mutates: boolean;
   /** Whether anything behind it reads what attributes of items say. */
   readonly readsAttributes?: boolean;
+  /** Counts what it took while another branch did not. */
+  readonly repeated?: Count;
 }
 
 /**
@@ -17,9 +21,18 @@ export interface Branch {
  */
 export class Fanout implements Consumer {
   readonly #branches: Branch[] = [];
+  /** Where there is just one. */
+  #only: Consumer | undefined;
+  #seam: Seam | undefined;
 
   add(branch: Branch): void {
     this.#branches.push(branch);
+    this.#only = this.#branches.length === 1 ? branch.consumer : undefined;
+  }
+
+  /** Where what passes here is counted. */
+  countAt(seam: Seam): void {
+    this.#seam = seam;
   }
 
   get isEmpty(): boolean {
@@ -30,9 +43,34 @@ export class Fanout implements Consumer {
     return this.#branches.some(({ readsAttributes = false }) => readsAttributes);
   }
 
-  async consume(batch: Batch): Promise<void> {
-    const [only] = this.#branches;
-    if (this.#branches.length === 1 && only !== undefined) return only.consumer.consume(batch);
+  consume(batch: Batch): Promise<void> {
+    const seam = this.#seam;
+    if (seam === undefined) return this.#hand(batch);
+    // Once it has been taken, its memory may be somebody else's.
+    const { items } = batch;
+    seam.enter(items);
+    // Not an async function: that would be half as much memory again for each batch.
+    return this.#hand(batch).then(
+      () => seam.accept(items),
+      (thrown: unknown) => {
+        const error = asPipelineError(thrown);
+        seam.refuse(items, error.code);
+        throw error;
+      },
+    );
+  }
+
+  /** Never throws, whatever a consumer does. */
+  #hand(batch: Batch): Promise<void> {
+    try {
+      return this.#only === undefined ? this.#handToAll(batch) : this.#only.consume(batch);
+    } catch (thrown) {
+      return Promise.reject(asPipelineError(thrown));
+    }
+  }
+
+  async #handToAll(batch: Batch): Promise<void> {
+    const { items } = batch;
     const outcomes = await Promise.allSettled(
       this.#branches.map(async ({ consumer, mutates }) =>
         consumer.consume(mutates && isTelemetry(batch) ? batch.fork() : batch),
@@ -41,7 +79,10 @@ export class Fanout implements Consumer {
     const failures = outcomes.flatMap((outcome) =>
       outcome.status === 'rejected' ? [asPipelineError(outcome.reason)] : [],
     );
-    if (failures.length > 0) throw mostHopeful(failures);
+    if (failures.length === 0) return;
+    for (const [i, { status }] of outcomes.entries())
+      if (status === 'fulfilled') this.#branches[i]?.repeated?.add(items);
+    throw mostHopeful(failures);
   }
 }
 

@@ -1,4 +1,7 @@
 import { type Batch, type DecisionBatch, isTelemetry, type Signal, TelemetryBatch } from './batch.ts';
+import { PipelineError } from './errors.ts';
+import type { Fifo } from './fifo.ts';
+import type { Account } from './ledger/account.ts';
 import type { QueueConfig } from './queue-config.ts';
 import type { Place, Spool } from './spool/spool.ts';
 
@@ -6,6 +9,8 @@ import type { Place, Spool } from './spool/spool.ts';
 export interface Entry {
   readonly signal: Signal;
   readonly items: number;
+  /** Where it is counted. */
+  readonly account: Account;
   /** What it takes of the queue, in what the queue counts. */
   readonly size: number;
   /** What it takes of the memory, as long as `batch` is there. */
@@ -16,6 +21,29 @@ export interface Entry {
   readonly place?: Place;
   /** Where its decisions are kept. */
   readonly key?: string | undefined;
+}
+
+/** Batches in the order they came, worked off by `workers` at once. */
+export interface Lane {
+  readonly waiting: Fifo<Entry>;
+  readonly workers: number;
+  running: number;
+}
+
+/** Somebody who waits for a place. */
+export interface Caller {
+  readonly batch: Batch;
+  readonly account: Account;
+  readonly answer: (outcome: Promise<void> | PipelineError) => void;
+}
+
+export function entryOf(batch: Batch, account: Account, size: number, bytes = 0): Omit<Entry, 'batch'> {
+  return { signal: batch.signal, items: batch.items, account, size, bytes };
+}
+
+/** Whether the loss of the process would not lose it. */
+export function isKept({ place, key }: Entry): boolean {
+  return place !== undefined || key !== undefined;
 }
 
 /** How much a batch takes of a queue. */
@@ -43,4 +71,12 @@ export async function batchOf(entry: Entry, spool: Spool | undefined): Promise<B
   const { place } = entry;
   const bytes = await (spool as Spool).read(place as Place);
   return TelemetryBatch.open((place as Place).signal, bytes, undefined, false);
+}
+
+/** The pause that a refused caller is asked for. */
+const RETRY_AFTER_MS = 1000;
+
+export function queueFull(batches: number, exporter: string): PipelineError {
+  const detail = `${batches} batches wait for exporter ${exporter}`;
+  return new PipelineError('queue_full', detail, { retryAfterMs: RETRY_AFTER_MS });
 }

@@ -1,18 +1,31 @@
-import { type Batch, isTelemetry, type TelemetryBatch } from './batch.ts';
+import { type Batch, isTelemetry, type Signal, type TelemetryBatch } from './batch.ts';
 import type { Component, Consumer, Context, QueuedConfig } from './component.ts';
 import { DecisionOutbox } from './decision-outbox.ts';
-import { DirectExporter } from './direct-exporter.ts';
+import { DirectExporter, type GuardedExporter } from './direct-exporter.ts';
 import { asPipelineError, PipelineError } from './errors.ts';
 import { ExporterCounters } from './exporter-counters.ts';
 import { Fifo } from './fifo.ts';
 import { halvesOf } from './halves.ts';
+import type { Account } from './ledger/account.ts';
 import { memoryLimitBytes } from './machine-memory.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
-import { batchOf, bytesOf, type Entry, isDecisions, isOrdered, sizeOf } from './queue-entry.ts';
+import {
+  batchOf,
+  bytesOf,
+  type Caller,
+  type Entry,
+  entryOf,
+  isDecisions,
+  isKept,
+  isOrdered,
+  type Lane,
+  queueFull,
+  sizeOf,
+} from './queue-entry.ts';
 import { Spool, type SpoolSettings } from './spool/spool.ts';
 
 /** Puts the counters in front of an exporter, and the queue with its retries where the configuration has them. */
-export function guardExporter(exporter: Component & Consumer, config: unknown, context: Context): Component & Consumer {
+export function guardExporter(exporter: Component & Consumer, config: unknown, context: Context): GuardedExporter {
   const { sending_queue, retry_on_failure } = config as QueuedConfig;
   const counters = new ExporterCounters(context);
   if (sending_queue === undefined || retry_on_failure === undefined)
@@ -20,24 +33,8 @@ export function guardExporter(exporter: Component & Consumer, config: unknown, c
   return new QueuedExporter(exporter, sending_queue, retry_on_failure, counters, context);
 }
 
-/** Batches in the order they came, worked off by `workers` at once. */
-interface Lane {
-  readonly waiting: Fifo<Entry>;
-  readonly workers: number;
-  running: number;
-}
-
-/** Somebody who waits for a place. */
-interface Caller {
-  readonly batch: Batch;
-  readonly answer: (outcome: Promise<void> | PipelineError) => void;
-}
-
 /** Of the memory limit, what batches may take that wait in the memory of one queue. */
 const MEMORY_SHARE = 1 / 8;
-
-/** The pause that a refused caller is asked for. */
-const RETRY_AFTER_MS = 1000;
 
 /**
  * The sending queue. A batch is accepted once it has a place, which with a spool means that it is on disk; it leaves when
@@ -46,7 +43,7 @@ const RETRY_AFTER_MS = 1000;
  * (and deltas) one at a time, in order, and they are always let in: they are few, and there is nobody who could send
  * them again. Where the storage outlives the process, decisions are kept in it until they are delivered.
  */
-export class QueuedExporter implements Component, Consumer {
+export class QueuedExporter implements GuardedExporter {
   readonly #exporter: Component & Consumer;
   readonly #queue: QueueConfig;
   readonly #capacity: number;
@@ -66,7 +63,6 @@ export class QueuedExporter implements Component, Consumer {
   /** What is taken of the capacity, also by those that are still being written to disk. */
   #size = 0;
   #batches = 0;
-  #items = 0;
   /** Bytes of batches that are in memory. */
   #memory = 0;
   /** Batches that are being written to disk. */
@@ -95,7 +91,6 @@ export class QueuedExporter implements Component, Consumer {
     this.#outbox = context.storage.survives ? new DecisionOutbox(context.storage, context.logger) : undefined;
     counters.watchQueue(this.#capacity, {
       batches: () => this.#batches,
-      items: () => this.#items,
       size: () => this.#size,
       diskBytes: () => this.#spool?.bytes ?? 0,
     });
@@ -104,22 +99,31 @@ export class QueuedExporter implements Component, Consumer {
   /** Takes up what the process before has left. */
   async start(): Promise<void> {
     await this.#exporter.start();
-    for (const { key, batch } of this.#outbox?.left() ?? []) this.#restore({ ...entryOf(batch, 0), batch, key });
+    for (const { key, batch } of this.#outbox?.left() ?? [])
+      this.#restore({ ...entryOf(batch, this.#counters.accountOfRestored('decisions'), 0), batch, key });
     const { spool } = this.#context;
     if (this.#queue.storage !== undefined && spool !== undefined) this.#openSpool(spool);
   }
 
-  async consume(batch: Batch): Promise<void> {
-    if (this.#stopping) throw this.#stoppingError();
-    if (isDecisions(batch)) return this.#admit({ ...entryOf(batch, 0), batch, key: this.#outbox?.keep(batch) });
-    if (isOrdered(batch)) return this.#admit({ ...entryOf(batch, 0), batch });
-    if (this.#callers.length === 0 && (this.#hasRoomFor(batch) || this.#makeRoomFor(batch))) return this.#enter(batch);
-    return this.#wait(batch);
+  of(pipeline: string, signal: Signal): Consumer {
+    const account = this.#counters.account(pipeline, signal);
+    return { consume: (batch) => this.#take(batch, account) };
+  }
+
+  async #take(batch: Batch, account: Account): Promise<void> {
+    if (this.#stopping) throw account.refuse(batch.items, this.#stoppingError());
+    if (isDecisions(batch))
+      return this.#admit({ ...entryOf(batch, account, 0), batch, key: this.#outbox?.keep(batch) });
+    if (isOrdered(batch)) return this.#admit({ ...entryOf(batch, account, 0), batch });
+    const isNext = this.#callers.length === 0;
+    if (isNext && (this.#hasRoomFor(batch) || this.#makeRoomFor(batch))) return this.#enter(batch, account);
+    return this.#wait(batch, account);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
     this.#stopping = true;
-    for (const caller of this.#callers.splice(0)) caller.answer(this.#stoppingError());
+    for (const { batch, account, answer } of this.#callers.splice(0))
+      answer(account.refuse(batch.items, this.#stoppingError()));
     const abandon = () => this.#abandon.abort();
     if (deadline.aborted) abandon();
     else deadline.addEventListener('abort', abandon, { once: true });
@@ -144,11 +148,12 @@ export class QueuedExporter implements Component, Consumer {
     const { spool, left } = Spool.open(settings, logger);
     this.#spool = spool;
     const { places, damagedItems } = left;
-    for (const [signal, items] of damagedItems) this.#counters.lostOnDisk({ signal, items });
+    for (const [signal, items] of damagedItems) this.#counters.accountOfRestored(signal).loseOnDisk(items);
     for (const place of places) {
       const { signal, items, length } = place;
       const size = sizeOf(this.#queue.sizer, items, length);
-      this.#restore({ signal, items, size, bytes: length, batch: undefined, place });
+      const account = this.#counters.accountOfRestored(signal);
+      this.#restore({ signal, items, account, size, bytes: length, batch: undefined, place });
     }
     if (places.length > 0) logger.info({ batches: places.length }, 'what the queue on disk had left is delivered');
   }
@@ -156,7 +161,7 @@ export class QueuedExporter implements Component, Consumer {
   /** Gives an entry of the process before its place, even where the queue is smaller now. */
   #restore(entry: Entry): void {
     this.#size += entry.size;
-    this.#counters.restored(entry);
+    entry.account.restore(entry.items);
     this.#add(entry);
   }
 
@@ -181,22 +186,21 @@ export class QueuedExporter implements Component, Consumer {
   }
 
   /** Takes room for the batch, and resolves when it has its place: from here on it is sent, or counted as dropped. */
-  async #enter(batch: Batch): Promise<void> {
+  async #enter(batch: Batch, account: Account): Promise<void> {
     const bytes = bytesOf(batch);
-    const entry = entryOf(batch, sizeOf(this.#queue.sizer, batch.items, bytes), bytes);
+    const entry = entryOf(batch, account, sizeOf(this.#queue.sizer, batch.items, bytes), bytes);
     const spool = this.#spool;
     if (spool === undefined || !isTelemetry(batch)) return this.#admit({ ...entry, batch });
     this.#size += entry.size;
     this.#entering++;
     try {
       const place = await spool.append(batch.signal, batch.items, batch.encoded());
-      this.#counters.queued(batch);
+      account.accept(entry.items);
       this.#add({ ...entry, batch, place });
     } catch (thrown) {
       this.#size -= entry.size;
-      this.#counters.refused(batch);
       this.#letIn();
-      throw thrown;
+      throw account.refuse(entry.items, asPipelineError(thrown));
     } finally {
       this.#entering--;
       this.#tellIfIdle();
@@ -205,7 +209,7 @@ export class QueuedExporter implements Component, Consumer {
 
   #admit(entry: Entry): void {
     this.#size += entry.size;
-    this.#counters.queued(entry);
+    entry.account.accept(entry.items);
     this.#add(entry);
   }
 
@@ -220,7 +224,7 @@ export class QueuedExporter implements Component, Consumer {
   /** Counts an entry in; keeps its batch in memory, as far as there is room for what is on disk as well. */
   #count(entry: Entry): void {
     this.#batches++;
-    this.#items += entry.items;
+    entry.account.queue(entry.items, isKept(entry));
     const { batch, bytes, place } = entry;
     if (batch === undefined || !isTelemetry(batch)) return;
     if (place !== undefined && this.#memory + bytes > this.#memoryMax) {
@@ -232,7 +236,7 @@ export class QueuedExporter implements Component, Consumer {
   }
 
   /** Waits until there is a place, at most `block_timeout`. */
-  #wait(batch: Batch): Promise<void> {
+  #wait(batch: Batch, account: Account): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timeout = new AbortController();
     const answer = (outcome: Promise<void> | PipelineError): void => {
@@ -240,15 +244,13 @@ export class QueuedExporter implements Component, Consumer {
       if (outcome instanceof PipelineError) reject(outcome);
       else resolve(outcome);
     };
-    const caller = { batch, answer };
+    const caller = { batch, account, answer };
     this.#callers.push(caller);
     void this.#context.clock.sleep(this.#queue.block_timeout, timeout.signal).then(() => {
       const waiting = this.#callers.indexOf(caller);
       if (waiting < 0) return;
       this.#callers.splice(waiting, 1);
-      this.#counters.refused(batch);
-      const detail = `${this.#batches} batches wait for exporter ${this.#context.id}`;
-      answer(new PipelineError('queue_full', detail, { retryAfterMs: RETRY_AFTER_MS }));
+      answer(account.refuse(batch.items, queueFull(this.#batches, this.#context.id)));
     });
     return promise;
   }
@@ -257,7 +259,7 @@ export class QueuedExporter implements Component, Consumer {
   #leave(entry: Entry): void {
     this.#size -= entry.size;
     this.#batches--;
-    this.#items -= entry.items;
+    entry.account.queue(-entry.items, isKept(entry));
     if (entry.batch !== undefined) this.#memory -= entry.bytes;
     this.#letIn();
     this.#tellIfIdle();
@@ -267,7 +269,7 @@ export class QueuedExporter implements Component, Consumer {
     for (let caller = this.#callers[0]; caller !== undefined; caller = this.#callers[0]) {
       if (!this.#hasRoomFor(caller.batch)) return;
       this.#callers.shift();
-      caller.answer(this.#enter(caller.batch));
+      caller.answer(this.#enter(caller.batch, caller.account));
     }
   }
 
@@ -313,14 +315,14 @@ export class QueuedExporter implements Component, Consumer {
     } catch (thrown) {
       const error = asPipelineError(thrown);
       if (this.#abandon.signal.aborted) return error;
-      this.#counters.failed(entry, error.code);
+      entry.account.fail(entry.items, error.code);
       if (error.code !== 'rejected_size' || !isTelemetry(batch)) return error;
       return this.#halve(entry, batch).then((isHalved) => (isHalved ? 'halved' : error), asPipelineError);
     }
   }
 
   #delivered(entry: Entry, attempts: number): void {
-    this.#counters.sent(entry);
+    entry.account.deliver(entry.items);
     this.#forget(entry);
     this.#leave(entry);
     // What a failed attempt left in some socket may still be read from there.
@@ -349,7 +351,7 @@ export class QueuedExporter implements Component, Consumer {
       const bytes = half.bytes.length;
       const size = sizeOf(this.#queue.sizer, half.items, bytes);
       const place = places[i];
-      return { ...entryOf(half, size, bytes), batch: half, ...(place === undefined ? {} : { place }) };
+      return { ...entryOf(half, entry.account, size, bytes), batch: half, ...(place === undefined ? {} : { place }) };
     });
     for (const half of entries) {
       this.#size += half.size;
@@ -373,8 +375,8 @@ export class QueuedExporter implements Component, Consumer {
 
   /** There is no more time: what is on disk stays there, and the rest is lost. */
   #giveUp(entry: Entry): void {
-    if (entry.place !== undefined || entry.key !== undefined) {
-      this.#counters.kept(entry);
+    if (isKept(entry)) {
+      entry.account.keep(entry.items);
       return this.#leave(entry);
     }
     this.#abandoned += entry.items;
@@ -382,7 +384,7 @@ export class QueuedExporter implements Component, Consumer {
   }
 
   #drop(entry: Entry, error: PipelineError): void {
-    this.#counters.dropped(entry, error);
+    entry.account.drop(entry.items, error);
     this.#forget(entry);
     this.#leave(entry);
     const { batch, signal, items } = entry;
@@ -392,8 +394,4 @@ export class QueuedExporter implements Component, Consumer {
       `dropped: ${error.message}`,
     );
   }
-}
-
-function entryOf(batch: Batch, size: number, bytes = 0): Omit<Entry, 'batch'> {
-  return { signal: batch.signal, items: batch.items, size, bytes };
 }

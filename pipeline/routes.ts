@@ -10,6 +10,8 @@ export interface RouteRequest {
   /** The named parts of the path, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** The header Accept; empty where there is none. */
+  readonly accept: string;
   /** The body as parsed from JSON; undefined where there is none. */
   readonly body: unknown;
 }

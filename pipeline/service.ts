@@ -5,6 +5,7 @@ import type { Context, Sheddable } from './component.ts';
 import type { LoadedConfig } from './config/loaded.ts';
 import { asPipelineError, PipelineError } from './errors.ts';
 import { buildGraph, type Graph, type Instance } from './graph.ts';
+import { type Ledger, readLedger } from './ledger/view.ts';
 import { Roles } from './roles.ts';
 import { Router } from './routes.ts';
 import type { SpoolSettings } from './spool/spool.ts';
@@ -42,6 +43,8 @@ export class Service {
   readonly #authExtensions: readonly AuthExtension[];
   readonly #authenticators = new Map<string, Authenticator>();
   readonly #clock: Clock;
+  readonly #meter: Meter;
+  readonly #pipelines: LoadedConfig['pipelines'];
   #started: Instance[] = [];
   #stopped: Promise<boolean> | undefined;
   #state: ServiceState = 'new';
@@ -50,30 +53,42 @@ export class Service {
     const { clock, random, logger, meter, storages = new MemoryStorages(), router = new Router() } = surroundings;
     this.#logger = logger;
     this.#clock = clock;
+    this.#meter = meter;
+    this.#pipelines = loaded.pipelines;
     this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
     this.#authExtensions = loaded.service.authenticators;
-    this.#graph = buildGraph(loaded, (id): Context => {
-      const siblings = surroundings.siblings?.(id);
-      const spool = surroundings.spools?.(id);
-      return {
-        id,
-        logger: logger.child({ component: id }),
-        meter,
-        clock,
-        random,
-        roles: this.roles,
-        storage: storages.of(id),
-        routes: router.of(id),
-        authenticators: this.#authenticators,
-        ...(siblings === undefined ? {} : { siblings }),
-        ...(spool === undefined ? {} : { spool }),
-        memoryShare: surroundings.memoryShare ?? 1,
-      };
-    });
+    this.#graph = buildGraph(
+      loaded,
+      (id): Context => {
+        const siblings = surroundings.siblings?.(id);
+        const spool = surroundings.spools?.(id);
+        return {
+          id,
+          logger: logger.child({ component: id }),
+          meter,
+          clock,
+          random,
+          roles: this.roles,
+          storage: storages.of(id),
+          routes: router.of(id),
+          authenticators: this.#authenticators,
+          ...(siblings === undefined ? {} : { siblings }),
+          ...(spool === undefined ? {} : { spool }),
+          memoryShare: surroundings.memoryShare ?? 1,
+        };
+      },
+      meter,
+    );
   }
 
   get state(): ServiceState {
     return this.#state;
+  }
+
+  /** Where all items are. */
+  async ledger(): Promise<Ledger> {
+    this.#meter.refresh();
+    return readLedger(this.#meter.own(), this.#pipelines);
   }
 
   /** The receivers whose clients can be sent elsewhere, by id. */

@@ -13,6 +13,7 @@ import { decodeToJson } from '../../proto/otlp/json-decode.ts';
 import { requestType } from '../../proto/otlp/schema.ts';
 import { encodeRequest } from '../load/encode.ts';
 import { usualShape } from '../load/shape.ts';
+import { judging, passing } from './ledger.ts';
 import { outletsTo, quietContext } from '../transport/surroundings.ts';
 
 /** One part of the path. `make` prepares it, for requests of so many items, and gives what is measured. */
@@ -184,10 +185,25 @@ const memory: Case[] = [
   },
 ];
 
+const ledger: Case[] = [false, true].flatMap((hasBooks) => {
+  const how = hasBooks ? 'with' : 'without';
+  return [
+    {
+      name: `pass spans through 3 processors ${how} books`,
+      make: (items: number) => passing(requestOf('traces', items), hasBooks),
+    },
+    {
+      name: `scan, tag and fold spans ${how} books`,
+      make: (items: number) => judging(requestOf('traces', items), hasBooks),
+    },
+  ];
+});
+
 export const CASES: readonly Case[] = [
   ...memory,
   ...SIGNALS.flatMap(scanning),
   ...SIGNALS.flatMap(processing),
   ...json,
   ...compression,
+  ...ledger,
 ];

@@ -74,17 +74,17 @@ interface Engine {
 
 /** The service and the operator's endpoints beside it. */
 async function createEngine(loaded: LoadedConfig, config: ConfigTexts): Promise<Engine> {
-  const [{ Service }, { SystemClock }, { createLogger }, { Meter }, { METRICS }, { Router }, admin] = await Promise.all(
-    [
+  const [{ Service }, { SystemClock }, { createLogger }, { Meter }, { METRICS }, { Router }, ledgerPage, admin] =
+    await Promise.all([
       import('../../pipeline/service.ts'),
       import('../../pipeline/clock.ts'),
       import('../../pipeline/telemetry/logger.ts'),
       import('../../pipeline/telemetry/meter.ts'),
       import('../../pipeline/telemetry/metrics-table.ts'),
       import('../../pipeline/routes.ts'),
+      import('../../pipeline/ledger/page.ts'),
       import('../../pipeline/telemetry/admin.ts'),
-    ],
-  );
+    ]);
   const meter = new Meter(METRICS);
   const logger = createLogger(loaded.service.logLevel);
   const clock = new SystemClock((thrown) => logger.error({ err: thrown }, 'a periodic task failed; please report it'));
@@ -101,6 +101,7 @@ async function createEngine(loaded: LoadedConfig, config: ConfigTexts): Promise<
           surroundings,
         );
   const view = { meter, state: () => service.state };
+  ledgerPage.serveLedger(router, () => service.ledger());
   const api = { router, token: loaded.service.adminToken };
   const { metrics, healthCheck, shutdownTimeoutMs } = loaded.service;
   const servers = [
@@ -117,6 +118,7 @@ async function createEngine(loaded: LoadedConfig, config: ConfigTexts): Promise<
       const late = clock.sleep(shutdownTimeoutMs + GRACE_MS).then(() => false);
       const done = async () => {
         const isClean = await service.stop();
+        ledgerPage.checkAtEnd(await service.ledger(), logger);
         await Promise.all(servers.map((server) => server.stop()));
         storages?.storages.close();
         return isClean;

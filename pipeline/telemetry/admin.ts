@@ -74,7 +74,7 @@ export class AdminServer {
       const [path = '/'] = (request.url ?? '/').split('?');
       const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
       if (page !== undefined) return show(page, response);
-      if (api !== undefined && path.startsWith('/api/')) {
+      if (api !== undefined && /^\/(?:api|debug)\//.test(path)) {
         const access = { isLoopback: this.#isLoopback, token: api.token };
         return void answerApi(request, response, path, api.router, access);
       }

@@ -29,7 +29,8 @@ export async function answerApi(
     if (!hasToken(request, access)) checkBrowser(request, access);
     const { handler, params } = router.match(method, path, query);
     if (method !== 'GET' && method !== 'HEAD') authorize(request, access);
-    send(response, await handler({ params, query, body: await bodyOf(request) }));
+    const { accept = '' } = request.headers;
+    send(response, await handler({ params, query, accept, body: await bodyOf(request) }));
   } catch (thrown) {
     refuse(response, asPipelineError(thrown));
   }

@@ -13,6 +13,11 @@ export interface Level {
   remove(): void;
 }
 
+/** A gauge that is moved, never set: whoever shares its labels adds to the same sum. Its series is bound. */
+export interface Stock {
+  add(change: number): void;
+}
+
 export type Labels = Readonly<Record<string, string>>;
 
 /** One time series, as whoever looks sees it. */
@@ -89,6 +94,15 @@ export class Meter {
     };
   }
 
+  stock(name: string, labels: Labels): Stock {
+    const series = this.#series(name, this.#metric(name, 'gauge', labels), labels);
+    return {
+      add(change) {
+        series.value += change;
+      },
+    };
+  }
+
   /** A gauge that is read when somebody looks. */
   observe(name: string, labels: Labels, read: () => number): void {
     const level = this.gauge(name, labels);
@@ -108,6 +122,12 @@ export class Meter {
   /** Adds the series of another meter to those of this one, for whoever looks: `UNADDABLE` says what not to add up. */
   addSource(read: () => Iterable<ForeignReading>): void {
     this.#sources.push(read);
+  }
+
+  /** What was counted in this meter itself, without a refresh and without other meters. */
+  *own(): Generator<ForeignReading> {
+    for (const [name, { type, series }] of this.#metrics)
+      for (const { labels, value } of series.values()) yield { name, type, labels, value };
   }
 
   /** The series of a metric as they stand, without a refresh. */

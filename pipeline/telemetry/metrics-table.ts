@@ -4,9 +4,21 @@ export const METRICS: Readonly<Record<string, string>> = {
   windback_receiver_refused_items_total: 'Items that a receiver refused, by reason (a code of docs/errors.md).',
   windback_receiver_refused_requests_total:
     'Requests that were refused before their items could be counted, by reason.',
+  windback_pipeline_received_items_total:
+    'Items that came to a pipeline: accepted, refused, or still under way (the caller waits for the answer).',
+  windback_pipeline_accepted_items_total: 'Items that a pipeline took responsibility for.',
+  windback_pipeline_refused_items_total:
+    'Items that a pipeline did not take, by reason (a code of docs/errors.md); whoever sent them was told.',
+  windback_pipeline_handed_items_total: 'Items that came out of a pipeline: all of its exporters have accepted them.',
+  windback_processor_incoming_items_total: 'Items that a processor of a pipeline has taken.',
+  windback_processor_outgoing_items_total: 'Items that were taken behind a processor of a pipeline.',
+  windback_processor_filtered_items_total: 'Items that a processor left out on purpose, by reason.',
+  windback_processor_consumed_items_total: 'Items that end in a processor, since it makes another signal of them.',
+  windback_processor_held_items: 'Items inside a processor that have not been answered: they wait, as in batch.',
   windback_processor_refused_items_total:
     'Items that a processor refused, by reason (a code of docs/errors.md); the caller still has them.',
-  windback_processor_dropped_items_total: 'Items that a processor dropped, by reason.',
+  windback_processor_dropped_items_total:
+    'Items that a processor made and nobody behind it took, by reason: there is nobody to send them again.',
   windback_processor_batch_flushes_total: 'Batches that the batch processor sent on, by what triggered them.',
   windback_memory_limiter_bytes: 'Resident memory that the memory limiter compares with its limit.',
   windback_deployment_resources_total: 'Resources tagged, by the source of their version (unknown: none was found).',
@@ -31,17 +43,24 @@ export const METRICS: Readonly<Record<string, string>> = {
     'What became of services after a rollback, by outcome: recovered or not_recovered.',
   windback_verdict_overflow_total:
     'How often the judge left something out, or put it together with others, because a limit was reached; by limit: services, versions, instances, operations, callees, signatures, metrics, sources, events, future, roles.',
+  windback_exporter_incoming_items_total:
+    'Items that a pipeline handed to an exporter and that all exporters of the pipeline accepted.',
+  windback_exporter_repeated_items_total:
+    'Items that an exporter accepted while another one of the pipeline refused them: they are sent again, and come twice.',
+  windback_exporter_accepted_items_total:
+    'Items that an exporter took responsibility for: they entered its sending queue, or were delivered where it has none.',
+  windback_exporter_restored_items_total: 'Items that the process before had left in the queue on disk.',
   windback_exporter_sent_items_total: 'Items delivered to the destination.',
   windback_exporter_send_failed_items_total:
     'Attempts that failed, in items, by reason; a retryable one is tried again.',
   windback_exporter_dropped_items_total:
     'Items given up, by reason: the destination refused them for good, or the process stopped first.',
-  windback_exporter_refused_items_total: 'Items that were not queued because the queue was full.',
-  windback_exporter_queued_items_total: 'Items that entered the sending queue.',
-  windback_exporter_restored_items_total: 'Items that the process before had left in the queue on disk.',
   windback_exporter_kept_items_total: 'Items that stay in the queue on disk as the process stops.',
+  windback_exporter_refused_items_total:
+    'Items that an exporter did not accept, by reason: its queue was full, or it has none and could not deliver.',
   windback_exporter_queue_size: 'Batches waiting or under way.',
-  windback_exporter_queue_items: 'Items waiting or under way.',
+  windback_exporter_queue_items: 'Items waiting or under way, of each pipeline.',
+  windback_exporter_queue_kept_items: 'Of these, items that lie on disk: the loss of the process would not lose them.',
   windback_exporter_queue_capacity: 'What the queue can hold, in what its sizer counts.',
   windback_exporter_queue_used: 'What of the capacity is taken, in the same unit.',
   windback_exporter_queue_disk_bytes: 'Size of the files of the queue on disk.',

@@ -5,6 +5,7 @@ import { SystemClock } from '../clock.ts';
 import type { Component, Consumer, Outlets, ProcessorFactory } from '../component.ts';
 import type { LoadedConfig } from '../config/loaded.ts';
 import { asPipelineError, type PipelineError } from '../errors.ts';
+import { isOfLedger } from '../ledger/view.ts';
 import { Service } from '../service.ts';
 import { spoolsOf } from '../spool/spools.ts';
 import { createLogger } from '../telemetry/logger.ts';
@@ -104,6 +105,9 @@ export class IngestWorker {
         this.#tell({ kind: 'load', connections });
         return;
       }
+      case 'books':
+        this.#meter.refresh();
+        return this.#tell({ kind: 'books', readings: [...this.#meter.own()].filter(isOfLedger) });
       case 'doors':
         if (message.count === 0) return this.#doors.close();
         await this.#doors.open(message.count);
@@ -187,10 +191,7 @@ class Link implements Component, Consumer {
   async stop(): Promise<void> {}
 
   async consume(batch: Batch): Promise<void> {
-    const outcomes = await Promise.allSettled([
-      this.#hand(batch),
-      this.#next.has(batch.signal) ? this.#next.to(batch.signal).consume(batch) : undefined,
-    ]);
+    const outcomes = await Promise.allSettled([this.#hand(batch), this.#next.to(batch.signal).consume(batch)]);
     const errors = outcomes.flatMap((outcome) =>
       outcome.status === 'rejected' ? [asPipelineError(outcome.reason)] : [],
     );

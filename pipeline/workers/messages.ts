@@ -4,7 +4,7 @@ import type { ConnectionLoad } from '../component.ts';
 import { type ErrorCode, PipelineError } from '../errors.ts';
 import type { HealthDelta } from '../../proto/windback/health.ts';
 import type { Tag } from '../tag.ts';
-import type { Labels } from '../telemetry/meter.ts';
+import type { ForeignReading, Labels } from '../telemetry/meter.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
 /** The sources of a configuration, as the main thread read them. Holds secrets. */
@@ -37,6 +37,8 @@ export type ToWorker =
       readonly candidates: readonly string[];
     }
   | { readonly kind: 'report' }
+  /** Send what the ledger is made of, as it is at one moment. */
+  | { readonly kind: 'books' }
   /** Listen so many times more, so that new connections come here; 0: no more than usual. */
   | { readonly kind: 'doors'; readonly count: number }
   | { readonly kind: 'shed'; readonly connections: readonly ConnectionName[] };
@@ -49,6 +51,7 @@ export type ToMain =
   | { readonly kind: 'begun'; readonly serviceKey: string; readonly baseline: string; readonly candidate: string }
   | { readonly kind: 'opened' }
   | { readonly kind: 'load'; readonly connections: readonly ConnectionOf[] }
+  | { readonly kind: 'books'; readonly readings: readonly ForeignReading[] }
   | { readonly kind: 'stopped'; readonly isClean: boolean };
 
 /** Where a time series of a worker stands. */

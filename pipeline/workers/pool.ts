@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts';
 import { asPipelineError, ERRORS, PipelineError } from '../errors.ts';
+import { isOfLedger } from '../ledger/view.ts';
 import type { Roles } from '../roles.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { Count, Level, Meter } from '../telemetry/meter.ts';
+import type { Count, ForeignReading, Level, Meter } from '../telemetry/meter.ts';
 import { BALANCE, Balancer, type BalanceSettings, leastOf, type Shed, type WorkerLoad } from './balance.ts';
 import { countLost } from './lost.ts';
 import type { BatchData, ConfigTexts, ConnectionName, ToWorker } from './messages.ts';
@@ -20,6 +21,8 @@ const UNANSWERED_SECONDS = 5;
 const GRACE_MS = 1000;
 /** Of ten new connections nine come to the worker that they are led to, where there are two. */
 const DOORS_PER_OTHER = 8;
+/** How long a worker may take to tell what its books say. */
+const BOOKS_MS = 2000;
 const RECEIVED = 'windback_receiver_accepted_items_total';
 
 export interface PoolParts {
@@ -124,6 +127,24 @@ export class WorkerPool {
     const isClean = await Promise.all(this.threads.map((thread) => thread.stop(timeoutMs, late)));
     inTime.abort();
     return isClean.every(Boolean);
+  }
+
+  /** What the ledger is made of, of all workers, those that are no more included: each as it is at one moment. */
+  async books(): Promise<ForeignReading[]> {
+    const answers = await Promise.all(this.#places.map((place) => this.#booksOf(place)));
+    // Of one that was lost since it answered, the books are among those of the lost by now.
+    const current = answers.flatMap(({ place, thread, readings }) => (place.thread === thread ? readings : []));
+    return [...this.series.retired(), ...current];
+  }
+
+  async #booksOf(place: Place) {
+    const { thread, index } = place;
+    const answered = new AbortController();
+    const late = this.#parts.clock.sleep(BOOKS_MS, answered.signal).then(() => undefined);
+    const readings = await Promise.race([thread?.books(), late]);
+    answered.abort();
+    // One that is too busy to say so is read as it counts.
+    return { place, thread, readings: readings ?? [...this.series.of(index)].filter(isOfLedger) };
   }
 
   /** Looks at the load, and sends connections elsewhere where that helps. */

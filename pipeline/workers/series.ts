@@ -54,8 +54,13 @@ export class WorkerSeries {
     }
   }
 
+  /** The counters of workers that are no more. */
+  retired(): Iterable<ForeignReading> {
+    return this.#retired.values();
+  }
+
   *all(): Generator<ForeignReading> {
-    yield* this.#retired.values();
+    yield* this.retired();
     for (const worker of this.#places.keys()) yield* this.of(worker);
   }
 

@@ -1,6 +1,8 @@
 import type { LoadedConfig } from '../config/loaded.ts';
+import { type Ledger, readLedger } from '../ledger/view.ts';
 import type { Roles } from '../roles.ts';
 import { Service, type ServiceState, type Surroundings } from '../service.ts';
+import type { Meter } from '../telemetry/meter.ts';
 import type { BalanceSettings } from './balance.ts';
 import type { ConfigTexts } from './messages.ts';
 import { WorkerPool } from './pool.ts';
@@ -25,11 +27,15 @@ export class ThreadedService {
   readonly #main: Service;
   readonly #shutdownTimeoutMs: number;
   readonly #now: () => number;
+  readonly #meter: Meter;
+  readonly #pipelines: LoadedConfig['pipelines'];
 
   constructor(loaded: LoadedConfig, program: WorkerProgram, surroundings: Surroundings) {
     const { clock, logger, meter } = surroundings;
     this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
     this.#now = () => clock.now();
+    this.#meter = meter;
+    this.#pipelines = loaded.pipelines;
     if (!canShare(loaded)) {
       logger.warn('service.workers has no effect: no receiver of this configuration can run in several threads');
       this.#main = new Service(loaded, surroundings);
@@ -61,6 +67,14 @@ export class ThreadedService {
   get state(): ServiceState {
     const { state } = this.#main;
     return state === 'ready' && this.pool?.isReady === false ? 'starting' : state;
+  }
+
+  /** Where all items are, in the main thread and in the workers. What they hand to it is in books of its own. */
+  async ledger(): Promise<Ledger> {
+    if (this.pool === undefined) return this.#main.ledger();
+    const ofWorkers = await this.pool.books();
+    this.#meter.refresh();
+    return readLedger([...this.#meter.own(), ...ofWorkers], this.#pipelines);
   }
 
   /** What the workers hand batches to starts before them. */

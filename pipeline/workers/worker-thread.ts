@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { asPipelineError, PipelineError } from '../errors.ts';
+import type { ForeignReading } from '../telemetry/meter.ts';
 import {
   type BatchData,
   errorData,
@@ -33,11 +34,13 @@ export class WorkerThread {
   readonly #ready = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #report: PromiseWithResolvers<LoadReport> | undefined;
+  #books: PromiseWithResolvers<readonly ForeignReading[] | undefined> | undefined;
   #opened: PromiseWithResolvers<void> | undefined;
   #error: unknown;
   /** Whether it lost nothing, once it has come to its end. */
   #isClean: boolean | undefined;
   #isReady = false;
+  #hasExited = false;
   #idle = { idle: 0, active: 0, utilization: 0 };
 
   constructor(entry: URL, start: WorkerStart, events: WorkerEvents) {
@@ -78,6 +81,16 @@ export class WorkerThread {
       this.tell({ kind: 'report' });
     }
     return this.#report.promise;
+  }
+
+  /** What the ledger is made of, as it is there at one moment; undefined where the thread ends before it says so. */
+  books(): Promise<readonly ForeignReading[] | undefined> {
+    if (this.#hasExited) return Promise.resolve(undefined);
+    if (this.#books === undefined) {
+      this.#books = Promise.withResolvers();
+      this.tell({ kind: 'books' });
+    }
+    return this.#books.promise;
   }
 
   /** Lets more of the new connections come to it than to others. Resolves when they do. */
@@ -124,6 +137,10 @@ export class WorkerThread {
         this.#report?.resolve(message.connections);
         this.#report = undefined;
         return;
+      case 'books':
+        this.#books?.resolve(message.readings);
+        this.#books = undefined;
+        return;
       case 'opened':
         this.#opened?.resolve();
         this.#opened = undefined;
@@ -148,6 +165,8 @@ export class WorkerThread {
     const why = this.#error instanceof Error ? this.#error.message : `exit code ${code}`;
     this.#ready.reject(new PipelineError('worker_lost', why, { cause: this.#error }));
     this.#report?.resolve([]);
+    this.#hasExited = true;
+    this.#books?.resolve(undefined);
     this.#opened?.resolve();
     this.#events.ended(this.#isClean !== undefined, this.#error);
     this.#ended.resolve();

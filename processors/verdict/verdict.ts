@@ -208,6 +208,8 @@ export class VerdictProcessor implements Component, Consumer {
     } catch (thrown) {
       // Queued exporters always let decisions in; this is a local one, such as a file that cannot be written.
       const error = asPipelineError(thrown);
+      const labels = { processor: id, signal: 'decisions', reason: error.code };
+      meter.counter('windback_processor_dropped_items_total', labels).add(decisions.length);
       logger.error({ code: error.code, todo: error.row.todo }, `a decision was not delivered: ${error.message}`);
     }
   }

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { askLedger, assertBalanced, bookOf } from '../support/ledger.ts';
 import { OtlpSender } from '../support/otlp-sender.ts';
 import { traces } from '../support/telemetry.ts';
 import { freePort } from '../pipeline/workers/threads.ts';
@@ -47,7 +48,14 @@ service:
   );
   expect(text.match(/^windback_process_memory_rss_bytes /gm)).toHaveLength(1);
 
+  const ledger = await askLedger(metrics);
+  assertBalanced(ledger);
+  expect(bookOf(ledger, 'traces')).toMatchObject({ received: 10, accepted: 10, handed: 10 });
+  const page = await (await fetch(`http://127.0.0.1:${metrics}/debug/ledger`)).text();
+  expect(page).toMatch(/^Every item is accounted for\.\n\ntraces\n {2}received 10 = accepted 10 /);
+
   child.kill('SIGTERM');
   expect(await closed).toBe(0);
+  expect(stderr).not.toContain('not accounted for');
   expect(stderr).not.toContain('worker_lost');
 }, 60_000);

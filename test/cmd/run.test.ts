@@ -129,7 +129,7 @@ it('ends at once on a second signal', async () => {
     exit: (code: number) => exits.push(code) as never,
   };
   const ended = main(['run', '--config', 'env:CONFIG', ...sets.flatMap((set) => ['--set', set])], io);
-  await vi.waitFor(() => expect(messages).toContain(' is ready: '));
+  await vi.waitFor(() => expect(messages).toContain(' is ready: '), 10_000);
   listeners[0]?.('SIGTERM');
   expect(exits).toEqual([]);
   // The same Ctrl-C once more, by way of npm.

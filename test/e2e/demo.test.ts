@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DecisionEvent, structuredEvent } from '../../proto/windback/decision.ts';
+import { askLedger, assertBalanced } from '../support/ledger.ts';
 import { start, windback } from '../cmd/windback.ts';
 
 const CONFIG = join(import.meta.dirname, '../../examples/demo.yaml');
@@ -57,6 +58,7 @@ describe('the demo', () => {
     while (!stdout.includes('The shop is open')) await sleep(50);
     const metrics = /http:\S+\/metrics/.exec(stdout)?.[0] as string;
     expect((await fetch(metrics)).status).toBe(200);
+    assertBalanced(await askLedger(Number(new URL(metrics).port)));
     demo.kill('SIGINT');
     expect(await closed).toBe(1);
     await expect(fetch(metrics)).rejects.toThrow('fetch failed');

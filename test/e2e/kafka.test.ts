@@ -11,6 +11,7 @@ import { DECISION_SCHEMA } from '../../proto/windback/decision.ts';
 import { start } from '../cmd/windback.ts';
 import { type Read, readTopic } from '../exporters/kafka/reader.ts';
 import { kafkaForTests, type TestKafka } from '../support/kafka.ts';
+import { askLedger, assertBalanced, bookOf, ofExporter } from '../support/ledger.ts';
 import { traces } from '../support/telemetry.ts';
 
 const CONFIG = `
@@ -70,8 +71,14 @@ test('a bad version over OTLP becomes a rollback decision that an ordinary consu
   for (let second = 0; !reads.some(isRollback) && Date.now() - startedMs < 60_000; second++) {
     await sendSecond(httpPort, second);
     await sleep(Math.max(0, startedMs + (second + 1) * 1000 - Date.now()));
+    assertBalanced(await askLedger(metricsPort));
     if (second > 5) reads = await readTopic(kafka.brokers, topic);
   }
+  const ledger = await askLedger(metricsPort);
+  assertBalanced(ledger);
+  expect(bookOf(ledger, 'traces').accepted).toBeGreaterThan(0);
+  expect(bookOf(ledger, 'decisions', 'health').processors[0]?.consumed).toBeGreaterThan(0);
+  expect(ofExporter(ledger, 'kafka', ({ delivered }) => delivered)).toBeGreaterThan(0);
   child.kill('SIGTERM');
   expect(await closed).toBe(0);
   expect(stderr).not.toContain('"level":50');

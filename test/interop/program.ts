@@ -59,7 +59,8 @@ async function running(config: string) {
   const end = async () => {
     child.kill('SIGTERM');
     const code = await closed;
-    if (code !== 0) throw new Error(`windback ended with ${code}: ${messages}`);
+    if (code !== 0 || messages.includes('not accounted for'))
+      throw new Error(`windback ended with ${code}: ${messages}`);
   };
   return { ports, end };
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../../pipeline/clock.ts';
 import { buildGraph, type Graph } from '../../pipeline/graph.ts';
+import { Meter } from '../../pipeline/telemetry/meter.ts';
+import { METRICS } from '../../pipeline/telemetry/metrics-table.ts';
 import { testContext } from '../support/context.ts';
 import { Journal, journalTable, loadYaml, telemetry } from '../support/pipeline.ts';
 
@@ -14,9 +16,8 @@ service:
 function build(...pipelines: string[]): { journal: Journal; graph: Graph } {
   const journal = new Journal();
   const yaml = COMPONENTS + pipelines.map((line) => `    ${line}\n`).join('');
-  const graph = buildGraph(loadYaml(yaml, journalTable(journal)), (id) =>
-    testContext(id, { clock: new ManualClock() }),
-  );
+  const contextOf = (id: string) => testContext(id, { clock: new ManualClock() });
+  const graph = buildGraph(loadYaml(yaml, journalTable(journal)), contextOf, new Meter(METRICS));
   return { journal, graph };
 }
 

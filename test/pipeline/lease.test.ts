@@ -11,6 +11,7 @@ import { queueConfig } from '../../pipeline/queue-config.ts';
 import { Batcher } from '../../processors/batch/batch.ts';
 import { batchConfig } from '../../processors/batch/config.ts';
 import { Sink, testContext } from '../support/context.ts';
+import { ofPipelines } from '../support/pipeline.ts';
 import { requestBytes } from '../support/otlp-requests.ts';
 
 const SPANS = requestBytes('traces', 20);
@@ -71,7 +72,7 @@ function queued(attempt: (n: number) => Promise<void>) {
     },
   };
   const context = testContext('sink', { clock });
-  const consumer = guardExporter(exporter, { sending_queue: QUEUE, retry_on_failure: RETRY }, context);
+  const consumer = ofPipelines(guardExporter(exporter, { sending_queue: QUEUE, retry_on_failure: RETRY }, context));
   return { clock, read, consumer };
 }
 

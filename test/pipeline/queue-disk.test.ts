@@ -13,7 +13,7 @@ import { decodeToJson } from '../../proto/otlp/json-decode.ts';
 import { recordingLogger, testContext } from '../support/context.ts';
 import { decisionEvent } from '../support/decision-event.ts';
 import { requestBytes } from '../support/otlp-requests.ts';
-import { OpenMeter, settled, telemetry } from '../support/pipeline.ts';
+import { ofPipelines, OpenMeter, settled, telemetry } from '../support/pipeline.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -55,7 +55,7 @@ class Life {
     };
     const sending_queue = queueConfig.parse({ storage: 'file_storage', num_consumers: 2, ...queue });
     const retry_on_failure = retryConfig.parse({ initial_interval: '100ms', max_interval: '100ms' });
-    this.exporter = guardExporter(inner, { sending_queue, retry_on_failure }, context);
+    this.exporter = ofPipelines(guardExporter(inner, { sending_queue, retry_on_failure }, context));
   }
 
   async started(): Promise<this> {
@@ -83,13 +83,14 @@ class Life {
   }
 
   read(what: string): number {
+    if (what === 'items') return this.meter.stocks.get('windback_exporter_queue_items') ?? 0;
     return this.meter.reads.get(`windback_exporter_queue_${what}`)?.() ?? 0;
   }
 
   /** The promise of docs/metrics.md. */
   check(): void {
     const gone = this.items('sent') + this.items('dropped') + this.items('kept') + this.read('items');
-    const come = this.items('queued') + this.items('restored');
+    const come = this.items('accepted') + this.items('restored');
     if (come !== gone) throw new Error(`${gone} of ${come} items are accounted for`);
   }
 }
@@ -161,7 +162,7 @@ describe('a queue on disk', () => {
     const life = await new Life(hangs).started();
     rmSync(directory, { recursive: true });
     expect(await life.send(telemetry(3))).toBe('file_unwritable');
-    expect([life.items('refused'), life.items('queued'), life.read('used')]).toEqual([3, 0, 0]);
+    expect([life.items('refused'), life.items('accepted'), life.read('used')]).toEqual([3, 0, 0]);
     expect(life.lines.map(({ code }) => code)).toEqual(['file_unwritable']);
     const again = await new Life(works).started();
     expect(await again.send(telemetry(3))).toBe('taken');

@@ -7,7 +7,7 @@ import { type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
 import { guardExporter } from '../../pipeline/queue.ts';
 import { queueConfig } from '../../pipeline/queue-config.ts';
 import { testContext } from '../support/context.ts';
-import { health, OpenMeter, settled, telemetry } from '../support/pipeline.ts';
+import { health, ofPipelines, OpenMeter, settled, telemetry } from '../support/pipeline.ts';
 
 const QUEUE = queueConfig.parse({ queue_size: 3, num_consumers: 2, block_timeout: '1s' });
 const RETRY = { initial_interval: 100, max_interval: 1000, multiplier: 2 };
@@ -38,7 +38,7 @@ class Bench {
       },
     };
     const context: Context = { ...testContext('sink', { clock: this.clock }), meter: this.meter, random: () => random };
-    this.exporter = guardExporter(inner, config, context);
+    this.exporter = ofPipelines(guardExporter(inner, config, context));
   }
 
   /** Sends, and says what became of it: a code, or `taken`. */
@@ -49,19 +49,20 @@ class Bench {
     );
   }
 
-  items(what: 'queued' | 'refused' | 'sent' | 'send_failed' | 'dropped', label = ''): number {
+  items(what: 'accepted' | 'refused' | 'sent' | 'send_failed' | 'dropped', label = ''): number {
     return this.meter.sum(`windback_exporter_${what}_items_total`, label);
   }
 
   get inQueue(): number {
-    return this.meter.reads.get('windback_exporter_queue_items')?.() ?? 0;
+    return this.meter.stocks.get('windback_exporter_queue_items') ?? 0;
   }
 
   /** The promise of docs/metrics.md. */
   check(): void {
-    if (!this.meter.reads.has('windback_exporter_queue_items')) return;
+    if (!this.meter.reads.has('windback_exporter_queue_size')) return;
     const accounted = this.items('sent') + this.items('dropped') + this.inQueue;
-    if (accounted !== this.items('queued')) throw new Error(`${accounted} of ${this.items('queued')} accounted for`);
+    if (accounted !== this.items('accepted'))
+      throw new Error(`${accounted} of ${this.items('accepted')} accounted for`);
   }
 }
 
@@ -152,7 +153,7 @@ describe('the sending queue', () => {
     expect(bench.items('refused')).toBe(0);
     await bench.clock.advanceTo(1000);
     expect(await answer).toMatchObject({ code: 'queue_full', retryAfterMs: 1000, row: { retryable: true } });
-    expect([bench.items('refused'), bench.items('queued'), bench.attempts.length]).toEqual([7, 3, 2]);
+    expect([bench.items('refused'), bench.items('accepted'), bench.attempts.length]).toEqual([7, 3, 2]);
   });
 
   test('callers that come at once do not overfill it', async () => {
@@ -303,7 +304,11 @@ test.each([
   });
   await bench.send(telemetry(5));
   await bench.exporter.stop(NEVER);
-  expect([bench.items('queued'), bench.items('sent'), bench.items('dropped', 'rejected')]).toEqual([5, sent, dropped]);
+  expect([bench.items('accepted'), bench.items('sent'), bench.items('dropped', 'rejected')]).toEqual([
+    5,
+    sent,
+    dropped,
+  ]);
 });
 
 describe('an exporter without a queue', () => {
@@ -316,6 +321,10 @@ describe('an exporter without a queue', () => {
     expect(await bench.send(telemetry(5))).toBe('rejected');
     expect(bench.items('sent')).toBe(2);
     expect([bench.items('send_failed', 'file_unwritable'), bench.items('dropped', 'file_unwritable')]).toEqual([3, 0]);
-    expect(bench.items('dropped', 'rejected')).toBe(5);
+    // Its caller has them still.
+    expect([bench.items('refused', 'rejected'), bench.items('dropped')]).toEqual([5, 0]);
+    bench.attempt = async () => Promise.reject(new PipelineError('rejected', 'some of them', { items: 1 }));
+    expect(await bench.send(telemetry(4))).toBe('taken');
+    expect([bench.items('accepted'), bench.items('sent'), bench.items('dropped', 'rejected')]).toEqual([6, 5, 1]);
   });
 });

@@ -12,6 +12,7 @@ import type { Clock } from '../../pipeline/clock.ts';
 import type { Component, ComponentTable, Consumer, Outlets, ProcessorFactory } from '../../pipeline/component.ts';
 import { loadConfig } from '../../pipeline/config/load.ts';
 import type { LoadedConfig } from '../../pipeline/config/loaded.ts';
+import type { GuardedExporter } from '../../pipeline/direct-exporter.ts';
 import { queuedExporterFields } from '../../pipeline/queue-config.ts';
 import type { Surroundings } from '../../pipeline/service.ts';
 import { type Labels, Meter } from '../../pipeline/telemetry/meter.ts';
@@ -128,6 +129,15 @@ export function surroundings(clock: Clock): Surroundings {
   return { clock, random: () => 0.5, logger: pino({ level: 'silent' }), meter: new Meter(METRICS) };
 }
 
+/** A guarded exporter as if each signal came from the pipeline of that name. */
+export function ofPipelines(exporter: GuardedExporter): Component & Consumer {
+  return {
+    start: () => exporter.start(),
+    stop: (deadline) => exporter.stop(deadline),
+    consume: (batch) => exporter.of(batch.signal, batch.signal).consume(batch),
+  };
+}
+
 /** Lets everything happen that does not wait for a clock. */
 export async function settled(): Promise<void> {
   for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -136,6 +146,8 @@ export async function settled(): Promise<void> {
 /** A meter whose values can be read in the middle of everything. */
 export class OpenMeter extends Meter {
   readonly counts = new Map<string, number>();
+  /** The sum of all series of a stock. */
+  readonly stocks = new Map<string, number>();
   readonly reads = new Map<string, () => number>();
 
   constructor() {
@@ -149,6 +161,16 @@ export class OpenMeter extends Meter {
       add: (amount: number) => {
         this.counts.set(key, (this.counts.get(key) ?? 0) + amount);
         count.add(amount);
+      },
+    };
+  }
+
+  override stock(name: string, labels: Labels) {
+    const stock = super.stock(name, labels);
+    return {
+      add: (change: number) => {
+        this.stocks.set(name, (this.stocks.get(name) ?? 0) + change);
+        stock.add(change);
       },
     };
   }

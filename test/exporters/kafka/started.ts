@@ -7,6 +7,7 @@ import type { Component, Consumer, Context } from '../../../pipeline/component.t
 import { guardExporter } from '../../../pipeline/queue.ts';
 import type { DecisionEvent } from '../../../proto/windback/decision.ts';
 import { testContext } from '../../support/context.ts';
+import { ofPipelines } from '../../support/pipeline.ts';
 import { decisionEvent } from '../../support/decision-event.ts';
 
 const started: Component[] = [];
@@ -34,7 +35,7 @@ export async function startExporter(
 export async function startQueued(options: Record<string, unknown>, context = testContext('kafka')): Promise<Started> {
   const retry_on_failure = { initial_interval: '200ms', max_interval: '1s' };
   const config = kafkaExporterConfig.parse({ retry_on_failure, ...options });
-  const exporter = guardExporter(new KafkaExporter(config, context), config, context);
+  const exporter = ofPipelines(guardExporter(new KafkaExporter(config, context), config, context));
   started.push(exporter);
   await exporter.start();
   return { exporter, context };

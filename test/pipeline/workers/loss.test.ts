@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { AccountRow } from '../../../pipeline/ledger/view.ts';
+import { assertBalanced, assertSettled, bookOf } from '../../support/ledger.ts';
 import { traces } from '../../support/telemetry.ts';
 import { startThreads, stopAll, type Threads } from './threads.ts';
 
@@ -64,9 +66,12 @@ describe.each(Object.entries(loses))('a worker that %s', (_name, lose) => {
     const lost = threads.sum('windback_exporter_dropped_items_total', { reason: 'worker_lost' });
     expect(threads.sum('windback_health_ignored_items_total', { reason: 'worker_lost' })).toBeGreaterThan(0);
     expect(lost).toBeGreaterThan(0);
-    expect(threads.sum('windback_exporter_queued_items_total')).toBe(
-      lost + threads.sum('windback_health_unsent_items'),
-    );
+    const ledger = await threads.service.ledger();
+    assertBalanced(ledger);
+    // The exporter delivers nothing: what it accepted is lost, or waits with the other worker.
+    const account = bookOf(ledger, 'traces').exporters[0] as AccountRow;
+    expect([account.dropped, account.accepted]).toEqual([{ worker_lost: lost }, lost + account.queued]);
+    expect(account.queued).toBe(threads.sum('windback_health_unsent_items'));
     const accepted = threads.sum('windback_receiver_accepted_items_total');
     expect(accepted).toBeGreaterThanOrEqual(spans + SPANS);
     for (const [i, before] of had.entries()) {
@@ -95,6 +100,9 @@ describe('stopping', () => {
     collected.splice(0);
     // The exporter of spans is stuck: what it has cannot be delivered.
     expect(await threads.service.stop(500)).toBe(false);
+    const ledger = await threads.service.ledger();
+    assertSettled(ledger);
+    expect(bookOf(ledger, 'traces').accepted).toBe(spans);
     expect(threads.sum('windback_exporter_dropped_items_total', { reason: 'abandoned' })).toBe(spans);
     const folded = collected.flatMap(({ series }) => series).reduce((sum, { all }) => sum + all, 0);
     expect(folded).toBe(spans);

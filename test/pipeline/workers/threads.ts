@@ -9,6 +9,7 @@ import { METRICS } from '../../../pipeline/telemetry/metrics-table.ts';
 import { BALANCE } from '../../../pipeline/workers/balance.ts';
 import { ThreadedService } from '../../../pipeline/workers/threaded-service.ts';
 import { recordingLogger } from '../../support/context.ts';
+import { assertBalanced, assertSettled } from '../../support/ledger.ts';
 import { OtlpSender } from '../../support/otlp-sender.ts';
 import { EXTRA } from './extra.ts';
 
@@ -62,7 +63,9 @@ export async function startThreads(yaml: string): Promise<Threads> {
   running.push({
     stop: async () => {
       for (const sender of senders) sender.close();
+      assertBalanced(await service.ledger());
       await service.stop(5000);
+      assertSettled(await service.ledger());
     },
   });
   return {
@@ -93,7 +96,12 @@ export async function startAlone(yaml: string): Promise<{ address: string; meter
     meter,
   });
   await service.start();
-  running.push(service);
+  running.push({
+    stop: async () => {
+      await service.stop();
+      assertSettled(await service.ledger());
+    },
+  });
   return { address: `127.0.0.1:${port}`, meter, service };
 }
 
