@@ -81,3 +81,19 @@ test('items of which it kept no book stay missing', () => {
   expect(ledger.is_balanced).toBe(false);
   expect(bookOf(ledger, 'traces').exporters[0]?.unaccounted).toBe(-1);
 });
+
+test('what lies on disk is kept: whoever comes in its place restores it', () => {
+  const { entry, exit, one, two, take, end } = worker();
+  for (const seam of [entry, exit]) seam.enter(5);
+  one.accept(5);
+  one.queue(5, true);
+  take(two, 5);
+  for (const seam of [exit, entry]) seam.accept(5);
+  const { lost, ledger } = end();
+  assertSettled(ledger);
+  expect(lost).toBe(5);
+  expect(bookOf(ledger, 'traces').exporters).toMatchObject([
+    { id: 'one', kept: 5, dropped: {} },
+    { id: 'two', kept: 0, dropped: { worker_lost: 5 } },
+  ]);
+});
