@@ -176,8 +176,8 @@ export const ERRORS = {
     ...permanent,
     what: 'the sending queue was full, and what waited longest gave way',
     todo: 'see why the exporter is slow, raise sending_queue.queue_size, or set when_full: refuse',
-    grpc: GRPC.resource_exhausted,
-    http: 503,
+    grpc: GRPC.internal,
+    http: 500,
   },
   abandoned: {
     ...permanent,
