@@ -1,0 +1,335 @@
+import type { TelemetrySignal } from './columns.ts';
+import {
+  CLOSE,
+  CLOSE_LIST,
+  COLON,
+  COMMA,
+  FALSE,
+  giveUp,
+  JsonCursor,
+  NIBBLES,
+  NULL,
+  OPEN,
+  OPEN_LIST,
+  QUOTE,
+  TRUE,
+  Unusual,
+} from './json-cursor.ts';
+import { type LaneField, type LaneKey, type LaneMessage, laneOf, slotOf } from './json-lane-plan.ts';
+import { NESTING_MAX } from './json-plan.ts';
+import { ProtobufRoom, type Rooms } from './json-room.ts';
+import { copyBase64, copyText } from './json-text.ts';
+import { requestType } from './schema.ts';
+
+/** What the lane has made: protobuf in memory that the caller may give back once nobody reads it. */
+export interface Converted {
+  readonly bytes: Uint8Array;
+  readonly room: Buffer;
+}
+
+/**
+ * OTLP/JSON to protobuf in one pass over the bytes, without objects or strings: what plain requests take. Fields come
+ * out in the order in which they stand in the text. Whatever is wrong or unusual is left to `encodeJson`, which alone
+ * says what is wrong: what the lane converts, `encodeJson` would take as well, and mean the same by it.
+ */
+class JsonLane {
+  readonly #from = new JsonCursor();
+  readonly #to = new ProtobufRoom();
+
+  /** Undefined where the request is not plain. Throws what `rooms` throw. */
+  convert(signal: TelemetrySignal, text: Uint8Array, rooms: Rooms): Converted | undefined {
+    const message = laneOf(requestType(signal));
+    if (!this.#from.begin(text)) return undefined;
+    let converted: Converted | undefined;
+    try {
+      this.#to.begin(rooms, text.length);
+      this.#from.peek();
+      this.#message(message, 1);
+      if (this.#from.pos === this.#from.end) converted = this.#to.finish();
+    } catch (error) {
+      if (!(error instanceof Unusual)) throw error;
+    } finally {
+      this.#from.finish();
+      if (converted === undefined) this.#to.abandon();
+    }
+    return converted;
+  }
+
+  /** The object at the cursor, as the content of a message. */
+  #message(message: LaneMessage, depth: number): void {
+    const from = this.#from;
+    if (depth > NESTING_MAX || from.bytes[from.pos] !== OPEN) giveUp();
+    from.pos++;
+    if (from.peek() === CLOSE) {
+      from.pos++;
+      return;
+    }
+    let seen = 0;
+    for (;;) {
+      if (from.peek() !== QUOTE) giveUp();
+      const field = this.#key(message);
+      from.expect(COLON);
+      const first = from.peek();
+      if (field === undefined) {
+        from.skipValue(depth);
+      } else {
+        if ((seen & field.rivals) !== 0 || (message.isOrdered && seen > field.bit)) giveUp();
+        seen |= field.bit;
+        if (first === 0x6e) from.literal(NULL);
+        else if (field.isRepeated) this.#list(field, depth);
+        else this.#single(field, depth);
+      }
+      const next = from.peek();
+      from.pos++;
+      if (next === CLOSE) return;
+      if (next !== COMMA) giveUp();
+    }
+  }
+
+  /** Passes over the key at the cursor; the field it names, undefined where the message has none of that name. */
+  #key(message: LaneMessage): LaneField | undefined {
+    const from = this.#from;
+    const at = from.pos + 1;
+    // Behind the quote of a key there are at least two bytes and the closing brace.
+    if (at + 4 > from.end) giveUp();
+    const word = from.view.getInt32(at, true);
+    let key: LaneKey | undefined = message.slots[slotOf(word)];
+    while (key !== undefined) {
+      if (key.first === word && key.isAt(from.view, at, from.end)) {
+        from.pos = at + key.length;
+        return key.field;
+      }
+      key = key.next;
+    }
+    this.#unknownKey(at);
+    return undefined;
+  }
+
+  /** With an escape in it, it may be any name, and a field's as well. */
+  #unknownKey(at: number): void {
+    const from = this.#from;
+    from.skipString();
+    for (let i = at; i < from.pos; i++) if (from.bytes[i] === 0x5c) giveUp();
+  }
+
+  #list(field: LaneField, depth: number): void {
+    const from = this.#from;
+    const to = this.#to;
+    if (from.bytes[from.pos] !== OPEN_LIST) giveUp();
+    from.pos++;
+    if (from.peek() === CLOSE_LIST) {
+      from.pos++;
+      return;
+    }
+    const start = to.pos + (field.listTag < 0x80 ? 1 : 2);
+    if (field.isPacked) {
+      to.tag(field.listTag);
+      to.pos++;
+    }
+    for (;;) {
+      if (field.isPacked) this.#number(field, false);
+      else this.#single(field, depth);
+      const next = from.peek();
+      from.pos++;
+      if (next === CLOSE_LIST) break;
+      if (next !== COMMA) giveUp();
+      from.peek();
+    }
+    if (field.isPacked) to.close(start, 1);
+  }
+
+  #single(field: LaneField, depth: number): void {
+    switch (field.kind) {
+      case 'message':
+        this.#nested(field, depth);
+        break;
+      case 'string':
+        this.#string(field);
+        break;
+      case 'id':
+        this.#id(field);
+        break;
+      case 'bool':
+        this.#bool(field);
+        break;
+      case 'enum':
+        this.#enum(field);
+        break;
+      case 'bytes':
+        this.#bytes(field);
+        break;
+      default:
+        this.#number(field, true);
+    }
+  }
+
+  #nested(field: LaneField, depth: number): void {
+    const to = this.#to;
+    const { message } = field;
+    to.tag(field.tag);
+    const start = to.pos;
+    const reserved = message.lengthBytes;
+    to.pos += reserved;
+    this.#message(message, depth + 1);
+    message.lengthBytes = to.close(start, reserved);
+  }
+
+  #string(field: LaneField): void {
+    const to = this.#to;
+    const start = to.pos;
+    to.tag(field.tag);
+    if (copyText(this.#from, to) === 0 && field.omitsDefault) to.pos = start;
+  }
+
+  #bytes(field: LaneField): void {
+    const to = this.#to;
+    const start = to.pos;
+    to.tag(field.tag);
+    if (copyBase64(this.#from, to) === 0 && field.omitsDefault) to.pos = start;
+  }
+
+  #id(field: LaneField): void {
+    const from = this.#from;
+    const to = this.#to;
+    const { bytes } = from;
+    let at = from.pos + 1;
+    if (bytes[at - 1] !== QUOTE) giveUp();
+    if (bytes[at] === QUOTE && field.mayBeEmpty && field.omitsDefault) {
+      from.pos = at + 1;
+      return;
+    }
+    const end = at + field.idLength * 2;
+    if (end >= from.end || bytes[end] !== QUOTE) giveUp();
+    to.tag(field.tag);
+    const out = to.bytes;
+    let pos = to.pos;
+    out[pos++] = field.idLength;
+    let all = 0;
+    for (; at < end; at += 2) {
+      const byte = ((NIBBLES[bytes[at] as number] as number) << 4) | (NIBBLES[bytes[at + 1] as number] as number);
+      all |= byte;
+      out[pos++] = byte;
+    }
+    if (all > 255) giveUp();
+    to.pos = pos;
+    from.pos = end + 1;
+  }
+
+  #bool(field: LaneField): void {
+    const from = this.#from;
+    const to = this.#to;
+    const isTrue = from.bytes[from.pos] === TRUE[0];
+    from.literal(isTrue ? TRUE : FALSE);
+    if (!isTrue && field.omitsDefault) return;
+    to.tag(field.tag);
+    to.bytes[to.pos++] = isTrue ? 1 : 0;
+  }
+
+  #enum(field: LaneField): void {
+    const from = this.#from;
+    const second = from.bytes[from.pos + 1] as number;
+    // A name begins with a letter; a number may stand in quotes elsewhere, but not here.
+    if (from.bytes[from.pos] !== QUOTE) {
+      this.#number(field, true);
+      return;
+    }
+    if (second < 0x41) giveUp();
+    const start = from.pos + 1;
+    from.skipString();
+    const name = from.text(start, from.pos - 1);
+    if (!Object.hasOwn(field.names, name)) giveUp();
+    const value = field.names[name] as number;
+    if (value === 0 && field.omitsDefault) return;
+    this.#to.tag(field.tag);
+    this.#to.varint(value);
+  }
+
+  /** A number with its tag, or without one in a packed list. */
+  #number(field: LaneField, isTagged: boolean): void {
+    const from = this.#from;
+    const to = this.#to;
+    to.ensure(from.end - from.pos);
+    if (field.kind === 'double') {
+      const value = from.double();
+      if (field.omitsDefault && Object.is(value, 0)) return;
+      if (isTagged) to.tag(field.tag);
+      to.double(value);
+      return;
+    }
+    from.integer();
+    if (from.low === 0 && from.high === 0 && field.omitsDefault) return;
+    if (isTagged) to.tag(field.tag);
+    this.#integer(field);
+  }
+
+  /** Writes the integer that was read, where it is one of the field's type. */
+  #integer(field: LaneField): void {
+    const from = this.#from;
+    const to = this.#to;
+    const { low, high } = from;
+    switch (field.kind) {
+      case 'fixed64':
+        if (from.isNegative) giveUp();
+        to.fixed64(low, high);
+        break;
+      case 'uint64':
+        if (from.isNegative) giveUp();
+        to.varint64(low, high);
+        break;
+      case 'uint32':
+        if (from.isNegative || high !== 0) giveUp();
+        to.varint(low);
+        break;
+      case 'fixed32':
+        if (from.isNegative || high !== 0) giveUp();
+        to.fixed32(low);
+        break;
+      case 'sfixed64':
+        if (from.isNegative) to.fixed64(negatedLow(from), negatedHigh(from));
+        else to.fixed64(low, positiveHigh(from));
+        break;
+      case 'int64':
+        if (from.isNegative) to.varint64(negatedLow(from), negatedHigh(from));
+        else to.varint64(low, positiveHigh(from));
+        break;
+      case 'enum':
+      case 'int32':
+        if (high !== 0 || low > (from.isNegative ? 0x8000_0000 : 0x7fff_ffff)) giveUp();
+        if (from.isNegative) to.varint64(negatedLow(from), negatedHigh(from));
+        else to.varint(low);
+        break;
+      case 'sint32':
+        if (high !== 0 || low > (from.isNegative ? 0x8000_0000 : 0x7fff_ffff)) giveUp();
+        to.varint(from.isNegative ? (low - 1) * 2 + 1 : low * 2);
+        break;
+      default:
+        // Types that OTLP does not use.
+        giveUp();
+    }
+  }
+}
+
+/** The upper word of an integer that is not negative, which must be below 2^63. */
+function positiveHigh({ high }: JsonCursor): number {
+  if (high > 0x7fff_ffff) giveUp();
+  return high;
+}
+
+/** The words of a negative integer, which must not be below -2^63, in two's complement. */
+function negatedHigh({ low, high }: JsonCursor): number {
+  if (high > 0x8000_0000 || (high === 0x8000_0000 && low !== 0)) giveUp();
+  return (low === 0 ? -high : ~high) >>> 0;
+}
+
+function negatedLow({ low }: JsonCursor): number {
+  return -low >>> 0;
+}
+
+// A conversion is synchronous, so one lane serves the thread.
+let lane: JsonLane | undefined;
+
+/** As `JsonLane.convert`. */
+export function convertJson(signal: TelemetrySignal, text: Uint8Array, rooms: Rooms): Converted | undefined {
+  lane ??= new JsonLane();
+  return lane.convert(signal, text, rooms);
+}
