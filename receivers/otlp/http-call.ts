@@ -3,9 +3,11 @@ import type { Encoding } from '../../pipeline/compression.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import type { Headers } from '../../pipeline/http2/protocol.ts';
 import type { RequestListener } from '../../pipeline/http2/server-stream.ts';
+import { convertJson } from '../../proto/otlp/json-lane.ts';
 import { JsonError, jsonToProtobuf } from '../../proto/otlp/json.ts';
 import { Body } from './body.ts';
 import type { Budget } from './budget.ts';
+import type { Decode } from './content.ts';
 import type { Exchange } from './http-exchange.ts';
 import { errorReply, type Fields, type Form, type Reply, SUCCESS } from './http-reply.ts';
 import type { Intake } from './intake.ts';
@@ -132,11 +134,14 @@ function encodingOf(headers: Headers): Encoding {
   return encoding;
 }
 
-function decodeJson(signal: TelemetrySignal, bytes: Uint8Array): Uint8Array {
+/** Plain requests in one pass, all others by way of objects. */
+const decodeJson: Decode = (signal, text, rooms) => {
+  const converted = convertJson(signal, text, rooms);
+  if (converted !== undefined) return converted;
   try {
-    return jsonToProtobuf(signal, bytes);
+    return { bytes: jsonToProtobuf(signal, text) };
   } catch (error) {
     if (error instanceof JsonError) throw new PipelineError('malformed', error.message, { cause: error });
     throw error;
   }
-}
+};

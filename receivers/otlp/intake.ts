@@ -1,18 +1,14 @@
 import type { Consumer, Context, Outlets } from '../../pipeline/component.ts';
 import { TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
-import { bodies } from '../../pipeline/buffer-pool.ts';
-import { type Encoding, inflate, type Rooms } from '../../pipeline/compression.ts';
+import type { Encoding } from '../../pipeline/compression.ts';
 import { asPipelineError, type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
 import { Lease } from '../../pipeline/lease.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 import type { Body } from './body.ts';
-import type { Budget } from './budget.ts';
+import { Content, type Decode } from './content.ts';
 
 export const SIGNALS = ['traces', 'metrics', 'logs'] as const satisfies readonly TelemetrySignal[];
-
-/** Makes the protobuf form of an inflated body. Throws a `PipelineError` where it is malformed. */
-export type Decode = (signal: TelemetrySignal, bytes: Uint8Array) => Uint8Array;
 
 interface Lane {
   readonly consumer: Consumer;
@@ -57,20 +53,13 @@ export class Intake {
   ): Promise<void> {
     const lane = this.#lanes.get(signal);
     const lease = new Lease();
-    const { budget } = body;
-    let inflatedBytes = 0;
+    const content = new Content(body);
     let items = 0;
     try {
       if (lane === undefined) throw new PipelineError('unknown_path', `no pipeline takes ${signal} from this receiver`);
-      let bytes = body.bytes();
-      if (encoding !== 'identity') {
-        bytes = inflated(bytes, encoding, limitBytes, lease, budget);
-        budget.take(bytes.length);
-        inflatedBytes = bytes.length;
-        body.release();
-      }
-      if (decode !== undefined) bytes = decode(signal, bytes);
-      const batch = this.#open(signal, bytes, lease, lane.readsAttributes);
+      if (encoding !== 'identity') content.inflate(encoding, limitBytes);
+      if (decode !== undefined) content.decode(decode, signal);
+      const batch = this.#open(signal, content.bytes, lease, lane.readsAttributes);
       items = batch.items;
       if (items > 0) await lane.consumer.consume(batch);
       lane.accepted.add(items);
@@ -81,11 +70,9 @@ export class Intake {
       else this.refuse(signal, error);
       throw error;
     } finally {
-      // What came compressed has been let go of; what was not is the batch itself, and whoever keeps that keeps this.
-      const own = body.handOver();
-      if (own !== undefined) lease.onEnd(() => bodies.give(own));
+      // It is the batch itself: whoever keeps that keeps its memory.
+      content.handOver(lease);
       lease.letGo();
-      budget.give(inflatedBytes);
     }
   }
 
@@ -112,27 +99,5 @@ export class Intake {
       this.#refusals.set(key, count);
     }
     return count;
-  }
-}
-
-/** What does not fit into the budget is not inflated either, only as far as it takes to see that. */
-function inflated(body: Uint8Array, encoding: Encoding, limitBytes: number, lease: Lease, budget: Budget): Uint8Array {
-  const free = budget.freeBytes;
-  let room: Buffer | undefined;
-  const rooms: Rooms = {
-    take: (bytes) => (room = bodies.take(bytes)),
-    give: (unused) => {
-      room = undefined;
-      bodies.give(unused);
-    },
-  };
-  try {
-    const content = inflate(encoding, body, Math.min(limitBytes, free), rooms);
-    const own = room;
-    if (own !== undefined) lease.onEnd(() => bodies.give(own));
-    return content;
-  } catch (error) {
-    if (free < limitBytes && error instanceof PipelineError && error.code === 'too_large') budget.check(free + 1);
-    throw error;
   }
 }
