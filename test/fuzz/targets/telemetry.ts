@@ -6,7 +6,9 @@ import type { Consumer, Outlets } from '../../../pipeline/component.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
 import { deployment } from '../../../processors/deployment/factory.ts';
 import { health } from '../../../processors/health/factory.ts';
+import { convertJson } from '../../../proto/otlp/json-lane.ts';
 import { JsonError, jsonToProtobuf } from '../../../proto/otlp/json.ts';
+import { requestType } from '../../../proto/otlp/schema.ts';
 import { WireError } from '../../../proto/wire/reader.ts';
 import { testContext } from '../../support/context.ts';
 import { requestBytes, requestJson } from '../../support/otlp-requests.ts';
@@ -49,6 +51,14 @@ const protobuf = SIGNALS.flatMap((signal) =>
   ),
 );
 
+const newRooms = { take: (bytes: number) => Buffer.alloc(bytes), give: () => {} };
+
+/** A request with its fields in the order of their numbers. */
+function inOrder(signal: TelemetrySignal, bytes: Uint8Array): string {
+  const type = requestType(signal);
+  return Buffer.from(type.encode(type.decode(bytes)).finish()).toString('latin1');
+}
+
 const json = SIGNALS.map(
   (signal): Target => ({
     name: `JSON ${signal}`,
@@ -76,6 +86,10 @@ const json = SIGNALS.map(
       allowing([JsonError], () => (bytes = jsonToProtobuf(signal, input)));
       // What we have written ourselves must be right, but for the number of items that a request may have.
       if (bytes !== undefined) TelemetryBatch.open(signal, bytes);
+      const inOnePass = convertJson(signal, input, newRooms);
+      if (inOnePass === undefined) return;
+      if (bytes === undefined) throw new Error('one pass takes what is refused');
+      if (inOrder(signal, inOnePass.bytes) !== inOrder(signal, bytes)) throw new Error('one pass means something else');
     },
   }),
 );

@@ -21,14 +21,19 @@ import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@open
 import { expect, it } from 'vitest';
 import type { TelemetrySignal } from '../../../proto/otlp/columns.ts';
 import { decodeToJson } from '../../../proto/otlp/json-decode.ts';
+import { convertJson } from '../../../proto/otlp/json-lane.ts';
 import { jsonToProtobuf } from '../../../proto/otlp/json.ts';
 
 const resource = resourceFromAttributes({ 'service.name': 'cart', 'service.version': '1.4.2', replicas: 3, empty: '' });
 
-/** Both encodings must mean the same to us, and ours must come back as the same JSON. */
+const rooms = { take: (bytes: number) => Buffer.alloc(bytes), give: () => {} };
+
+/** Both encodings must mean the same to us, and ours must come back as the same JSON. Both ways to convert must agree. */
 function expectAgreement(signal: TelemetrySignal, json: Uint8Array | undefined, proto: Uint8Array | undefined): string {
   const fromJson = decodeToJson(signal, jsonToProtobuf(signal, json as Uint8Array));
   expect(fromJson).toEqual(decodeToJson(signal, proto as Uint8Array));
+  const converted = convertJson(signal, json as Uint8Array, rooms);
+  expect(decodeToJson(signal, converted?.bytes ?? Buffer.alloc(0))).toEqual(fromJson);
   return JSON.stringify(fromJson);
 }
 

@@ -102,6 +102,43 @@ test('the memory comes back: a hundred requests take no more than a few', async 
   expect(bodies.idleBytes).toBe(idle);
 });
 
+test('so does what JSON was, and what it became', async () => {
+  const json = Buffer.from(JSON.stringify(requestJson('traces', 2000)));
+  const bodiesOf = [json, gzipSync(json)] as const;
+  const send = async (): Promise<void> => {
+    for (const [i, body] of bodiesOf.entries()) {
+      const encoding: Record<string, string> = i === 0 ? {} : { 'content-encoding': 'gzip' };
+      expect(await post(body, { 'content-type': 'application/json', ...encoding })).toBe(200);
+    }
+  };
+  for (let i = 0; i < 5; i++) await send();
+  const idle = bodies.idleBytes;
+  for (let i = 0; i < 20; i++) await send();
+  expect(bodies.idleBytes).toBe(idle);
+  expect(sink.wholes).toEqual(Array.from({ length: 50 }, () => true));
+});
+
+test('JSON as large as max_in_flight allows in all is taken, unless it becomes larger than that', async () => {
+  const own = await started({ max_request_size: '1000000B' }, { max_in_flight: '1000000B' });
+  const answer = (text: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const [hostname, port] = own.http.split(':');
+      const headers = { 'content-type': 'application/json' };
+      const request = httpRequest({ hostname, port, method: 'POST', path: '/v1/metrics', headers });
+      request.on('error', reject);
+      request.on('response', (response) => response.resume().on('end', () => resolve(response.statusCode ?? 0)));
+      request.end(text);
+    });
+  const plain = JSON.stringify(requestJson('metrics', 100));
+  expect(await answer(plain + ' '.repeat(1_000_000 - plain.length))).toBe(200);
+  const point = (bounds: string): string =>
+    `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"explicitBounds":[${bounds}]}]}}]}]}]}`;
+  expect(await answer(point(`${'1,'.repeat(50_000)}1`))).toBe(200);
+  expect(await answer(point(`${'1,'.repeat(200_000)}1`))).toBe(503);
+  expect(await answer(plain)).toBe(200);
+  await own.receiver.stop(AbortSignal.timeout(5000));
+});
+
 test('a request as large as max_in_flight allows in all is taken', async () => {
   const own = await started({ max_request_size: '5000000B' }, { max_in_flight: '5000000B' });
   const length = 5_000_000 - small.length;
