@@ -8,6 +8,7 @@ import { DeploymentTagger } from '../../processors/deployment/deployment.ts';
 import { healthConfig } from '../../processors/health/config.ts';
 import { HealthFolder } from '../../processors/health/health.ts';
 import { scan } from '../../proto/otlp/scan.ts';
+import { convertJson } from '../../proto/otlp/json-lane.ts';
 import { jsonToProtobuf } from '../../proto/otlp/json.ts';
 import { decodeToJson } from '../../proto/otlp/json-decode.ts';
 import { requestType } from '../../proto/otlp/schema.ts';
@@ -112,11 +113,27 @@ function processing(signal: TelemetrySignal): Case[] {
   ];
 }
 
+/** A request as OTLP/JSON. */
+function jsonOf(signal: TelemetrySignal, items: number): Buffer {
+  return Buffer.from(JSON.stringify(decodeToJson(signal, requestOf(signal, items))));
+}
+
 const json: Case[] = SIGNALS.flatMap((signal) => [
   {
     name: `JSON ${signal} to protobuf`,
     make: (items) => {
-      const text = Buffer.from(JSON.stringify(decodeToJson(signal, requestOf(signal, items))));
+      const text = jsonOf(signal, items);
+      return () => {
+        const converted = convertJson(signal, text, bodies);
+        if (converted === undefined) throw new Error(`the ${signal} are not plain`);
+        bodies.give(converted.room);
+      };
+    },
+  },
+  {
+    name: `JSON ${signal} to protobuf by way of objects`,
+    make: (items) => {
+      const text = jsonOf(signal, items);
       return () => jsonToProtobuf(signal, text);
     },
   },
