@@ -51,6 +51,21 @@ export const NIBBLES = Uint16Array.from({ length: 256 }, (_, code) => {
   return digit < 0 ? 256 : digit;
 });
 
+/** ASCII in words of four bytes. */
+export class FixedText {
+  readonly length: number;
+  readonly words: Int32Array;
+  /** The bits of the last word that count. */
+  readonly lastMask: number;
+
+  constructor(text: string) {
+    const padded = Buffer.from(text.padEnd(Math.ceil(text.length / 4) * 4, '\0'), 'latin1');
+    this.length = text.length;
+    this.words = Int32Array.from({ length: padded.length / 4 }, (_, i) => padded.readInt32LE(i * 4));
+    this.lastMask = text.length % 4 === 0 ? -1 : (1 << ((text.length % 4) * 8)) - 1;
+  }
+}
+
 /** By code: what may stand behind a backslash, but for `u`. */
 const ESCAPES = Uint8Array.from({ length: 256 }, (_, code) => Number('"\\/bfnrt'.includes(String.fromCharCode(code))));
 
@@ -107,6 +122,16 @@ export class JsonCursor {
   expect(byte: number): void {
     if (this.peek() !== byte) giveUp();
     this.pos++;
+  }
+
+  /** Whether a text stands here, with more behind it. */
+  isAhead(text: FixedText): boolean {
+    const { view, pos } = this;
+    const { words, length } = text;
+    if (pos + length + 4 > this.end) return false;
+    const last = words.length - 1;
+    for (let i = 0; i < last; i++) if (view.getInt32(pos + i * 4, true) !== words[i]) return false;
+    return ((view.getInt32(pos + last * 4, true) ^ (words[last] as number)) & text.lastMask) === 0;
   }
 
   /** Passes over a literal, which must stand here. */

@@ -35,39 +35,39 @@ export class LaneField {
   }
 }
 
-/** A name of a field, with the quote behind it, in words of four bytes. */
+/** A name of a field, with the quote and the colon behind it, in words of four bytes. */
 export class LaneKey {
   readonly field: LaneField;
-  /** Bytes, with the quote. */
+  readonly name: Uint8Array;
+  /** Bytes, with quote and colon. */
   readonly length: number;
   readonly first: number;
   /** The words behind the first. */
   readonly words: Int32Array;
-  /** The bits of the last one that count; the first one is whole, since no name is shorter than three bytes. */
+  /** The bits of the last one that count. */
   readonly lastMask: number;
   /** Another key of the same slot. */
   readonly next: LaneKey | undefined;
 
-  constructor(name: string, field: LaneField, slots: (LaneKey | undefined)[]) {
+  constructor(name: string, field: LaneField, next: LaneKey | undefined) {
+    // With fewer than three bytes it would not fill the first word.
     if (name.length < 3) throw new Error(`the field name ${name} is too short for the JSON lane`);
-    const bytes = Buffer.from(`${name}"`, 'latin1');
+    const bytes = Buffer.from(`${name}":`, 'latin1');
     const padded = Buffer.alloc(Math.ceil(bytes.length / 4) * 4);
     bytes.copy(padded);
     this.field = field;
+    this.name = bytes.subarray(0, -2);
     this.length = bytes.length;
     this.first = padded.readInt32LE(0);
     this.words = Int32Array.from({ length: padded.length / 4 - 1 }, (_, i) => padded.readInt32LE(i * 4 + 4));
     this.lastMask = bytes.length % 4 === 0 ? -1 : (1 << ((bytes.length % 4) * 8)) - 1;
-    const slot = slotOf(this.first);
-    this.next = slots[slot];
-    slots[slot] = this;
+    this.next = next;
   }
 
-  /** Whether the key stands at `at`, of which the first word is known to be its own, and ends before `end`. */
+  /** Whether the key stands at `at`, of which the first word is known to be its own, and a value may follow. */
   isAt(view: DataView, at: number, end: number): boolean {
     const { words } = this;
     const last = words.length - 1;
-    if (last < 0) return true;
     if (at + 8 + last * 4 > end) return false;
     for (let i = 0; i < last; i++) if (view.getInt32(at + 4 + i * 4, true) !== words[i]) return false;
     return ((view.getInt32(at + 4 + last * 4, true) ^ (words[last] as number)) & this.lastMask) === 0;
@@ -77,14 +77,35 @@ export class LaneKey {
 /** A message type as the lane needs it. */
 export class LaneMessage {
   /** Its keys by the hash of their first word. */
-  readonly slots: (LaneKey | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
+  readonly #slots: (LaneKey | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
   /** Whether fields must come in the order of their numbers. */
   readonly isOrdered: boolean;
+  /** Of KeyValue, its value. */
+  value: LaneField | undefined;
   /** How many bytes the last one's length took: what is reserved for that of the next one. */
   lengthBytes = 1;
 
   constructor(isOrdered: boolean) {
     this.isOrdered = isOrdered;
+  }
+
+  add(name: string, field: LaneField): void {
+    const slot = slotOf(Buffer.from(`${name}"`, 'latin1').readInt32LE(0));
+    this.#slots[slot] = new LaneKey(name, field, this.#slots[slot]);
+  }
+
+  /** The first of the keys that may begin with these four bytes. */
+  keysAt(word: number): LaneKey | undefined {
+    return this.#slots[slotOf(word)];
+  }
+
+  /** The field of a name, wherever that stands. */
+  named(name: Uint8Array): LaneField | undefined {
+    for (const slot of this.#slots) {
+      for (let key = slot; key !== undefined; key = key.next)
+        if (Buffer.compare(key.name, name) === 0) return key.field;
+    }
+    return undefined;
   }
 }
 
@@ -92,7 +113,7 @@ export class LaneMessage {
 const SLOTS = 64;
 
 /** The slot of a key by the four bytes it begins with. */
-export function slotOf(word: number): number {
+function slotOf(word: number): number {
   return Math.imul(word, 0x9e37_79b1) >>> 26;
 }
 
@@ -113,7 +134,8 @@ export function laneOf(type: protobuf.Type): LaneMessage {
     const field = fields.get(plan.json) as LaneField;
     for (const rival of plan.rivals) field.rivals |= fields.get(rival)?.bit ?? 0;
     if (plan.type !== undefined) field.message = laneOf(plan.type);
-    for (const name of new Set([plan.proto, plan.json])) new LaneKey(name, field, message.slots);
+    if (message.isOrdered && plan.proto === 'value') message.value = field;
+    for (const name of new Set([plan.proto, plan.json])) message.add(name, field);
   }
   return message;
 }

@@ -1,10 +1,12 @@
 import type { TelemetrySignal } from './columns.ts';
 import {
+  BACKSLASH,
   CLOSE,
   CLOSE_LIST,
   COLON,
   COMMA,
   FALSE,
+  FixedText,
   giveUp,
   JsonCursor,
   NIBBLES,
@@ -15,11 +17,20 @@ import {
   TRUE,
   Unusual,
 } from './json-cursor.ts';
-import { type LaneField, type LaneKey, type LaneMessage, laneOf, slotOf } from './json-lane-plan.ts';
+import { type LaneField, type LaneMessage, laneOf } from './json-lane-plan.ts';
 import { NESTING_MAX } from './json-plan.ts';
 import { ProtobufRoom, type Rooms } from './json-room.ts';
 import { copyBase64, copyText } from './json-text.ts';
 import { requestType } from './schema.ts';
+
+/** A KeyValue around its key and its value. */
+const ATTRIBUTE_KEY = new FixedText('{"key":"');
+const ATTRIBUTE_VALUE = new FixedText(',"value":{');
+const ATTRIBUTE_END = new FixedText('}}');
+const STRING_VALUE = new FixedText('"stringValue":"');
+const KEY_TAG = 1 * 8 + 2;
+const VALUE_TAG = 2 * 8 + 2;
+const STRING_TAG = 1 * 8 + 2;
 
 /** What the lane has made: protobuf in memory that the caller may give back once nobody reads it. */
 export interface Converted {
@@ -68,7 +79,6 @@ class JsonLane {
     for (;;) {
       if (from.peek() !== QUOTE) giveUp();
       const field = this.#key(message);
-      from.expect(COLON);
       const first = from.peek();
       if (field === undefined) {
         from.skipValue(depth);
@@ -86,30 +96,30 @@ class JsonLane {
     }
   }
 
-  /** Passes over the key at the cursor; the field it names, undefined where the message has none of that name. */
+  /** Passes over the key at the cursor and its colon; its field, undefined where the message has none of that name. */
   #key(message: LaneMessage): LaneField | undefined {
     const from = this.#from;
     const at = from.pos + 1;
-    // Behind the quote of a key there are at least two bytes and the closing brace.
     if (at + 4 > from.end) giveUp();
     const word = from.view.getInt32(at, true);
-    let key: LaneKey | undefined = message.slots[slotOf(word)];
-    while (key !== undefined) {
-      if (key.first === word && key.isAt(from.view, at, from.end)) {
-        from.pos = at + key.length;
-        return key.field;
-      }
-      key = key.next;
+    for (let key = message.keysAt(word); key !== undefined; key = key.next) {
+      if (key.first !== word || !key.isAt(from.view, at, from.end)) continue;
+      from.pos = at + key.length;
+      return key.field;
     }
-    this.#unknownKey(at);
-    return undefined;
+    return this.#otherKey(message);
   }
 
-  /** With an escape in it, it may be any name, and a field's as well. */
-  #unknownKey(at: number): void {
+  /** The same for a key with space in front of its colon, and for one that is unknown. */
+  #otherKey(message: LaneMessage): LaneField | undefined {
     const from = this.#from;
+    const start = from.pos + 1;
     from.skipString();
-    for (let i = at; i < from.pos; i++) if (from.bytes[i] === 0x5c) giveUp();
+    const name = from.bytes.subarray(start, from.pos - 1);
+    // With an escape in it, it may be any name.
+    if (name.includes(BACKSLASH)) giveUp();
+    from.expect(COLON);
+    return message.named(name);
   }
 
   #list(field: LaneField, depth: number): void {
@@ -127,7 +137,8 @@ class JsonLane {
       to.pos++;
     }
     for (;;) {
-      if (field.isPacked) this.#number(field, false);
+      if (field.kind === 'message') this.#nested(field, depth);
+      else if (field.isPacked) this.#number(field, false);
       else this.#single(field, depth);
       const next = from.peek();
       from.pos++;
@@ -166,12 +177,64 @@ class JsonLane {
   #nested(field: LaneField, depth: number): void {
     const to = this.#to;
     const { message } = field;
+    if (message.value !== undefined && this.#attribute(field, message.value, depth)) return;
     to.tag(field.tag);
     const start = to.pos;
     const reserved = message.lengthBytes;
     to.pos += reserved;
     this.#message(message, depth + 1);
     message.lengthBytes = to.close(start, reserved);
+  }
+
+  /**
+   * A KeyValue as nearly all are written: key first, without spaces, and a value that is no list or map. They are most of
+   * a request, so their braces and names are compared as the fixed text that they are. Returns false, with nothing
+   * done, for any other; none is read more than twice, since those with messages in them are not entered here.
+   */
+  #attribute(field: LaneField, value: LaneField, depth: number): boolean {
+    const from = this.#from;
+    const to = this.#to;
+    const { pos: textStart } = from;
+    const { pos: start } = to;
+    if (depth + 2 > NESTING_MAX || !from.isAhead(ATTRIBUTE_KEY)) return false;
+    from.pos += ATTRIBUTE_KEY.length - 1;
+    to.tag(field.tag);
+    const keyTag = ++to.pos;
+    to.bytes[to.pos++] = KEY_TAG;
+    if (copyText(from, to) === 0) to.pos = keyTag;
+    if (from.isAhead(ATTRIBUTE_VALUE)) {
+      from.pos += ATTRIBUTE_VALUE.length;
+      to.bytes[to.pos] = VALUE_TAG;
+      const member = to.pos + 2;
+      to.pos = member;
+      if (this.#plainMember(value.message) && from.isAhead(ATTRIBUTE_END)) {
+        from.pos += ATTRIBUTE_END.length;
+        to.close(member - 1, 1);
+        to.close(keyTag - 1, 1);
+        return true;
+      }
+    }
+    from.pos = textStart;
+    to.pos = start;
+    return false;
+  }
+
+  /** The member of an AnyValue at the cursor, with its key. Returns false where it is no string and no number. */
+  #plainMember(message: LaneMessage): boolean {
+    const from = this.#from;
+    const to = this.#to;
+    if (from.isAhead(STRING_VALUE)) {
+      from.pos += STRING_VALUE.length - 1;
+      to.bytes[to.pos++] = STRING_TAG;
+      copyText(from, to);
+      return true;
+    }
+    if (from.bytes[from.pos] !== QUOTE) return false;
+    const field = this.#key(message);
+    const first = from.bytes[from.pos] as number;
+    if (field === undefined || field.kind === 'message' || first === 0x6e || first <= 0x20) return false;
+    this.#single(field, 0);
+    return true;
   }
 
   #string(field: LaneField): void {

@@ -18,34 +18,21 @@ BASE64['-'.charCodeAt(0)] = 62;
 BASE64['_'.charCodeAt(0)] = 63;
 const PADDING = 0x3d;
 
-/** Writes the string at the cursor, whose bytes are known to be UTF-8, with its length; returns that. */
+/**
+ * Writes the string at the cursor, whose bytes are known to be UTF-8, with its length; returns that. Copies four bytes
+ * at a time, up to a quote, a backslash, a control character or the end.
+ */
 export function copyText(from: JsonCursor, to: ProtobufRoom): number {
-  if (from.bytes[from.pos] !== QUOTE) giveUp();
-  const start = to.pos;
-  from.pos++;
-  to.pos++;
-  for (;;) {
-    copyPlain(from, to);
-    const byte = from.bytes[from.pos];
-    if (byte === QUOTE) break;
-    // What else stops it is a control character, or the end.
-    if (byte !== BACKSLASH) giveUp();
-    copyEscaped(from, to);
-  }
-  from.pos++;
-  const length = to.pos - start - 1;
-  to.close(start, 1);
-  return length;
-}
-
-/** Copies up to a quote, a backslash, a control character or the end, four bytes at a time. */
-function copyPlain(from: JsonCursor, to: ProtobufRoom): void {
-  const { view, bytes } = from;
-  const { view: out, bytes: outBytes } = to;
+  const { view } = from;
+  const { view: out } = to;
   const last = from.end - 4;
-  let at = from.pos;
-  let pos = to.pos;
-  while (at <= last) {
+  const start = to.pos;
+  let at = from.pos + 1;
+  let pos = start + 1;
+  if (from.bytes[at - 1] !== QUOTE) giveUp();
+  for (;;) {
+    // The string that begins so near the end does not end, or what is around it does not.
+    if (at > last) giveUp();
     const word = view.getInt32(at, true);
     const quote = word ^ 0x22222222;
     const backslash = word ^ 0x5c5c5c5c;
@@ -54,23 +41,29 @@ function copyPlain(from: JsonCursor, to: ProtobufRoom): void {
       (((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash)) &
       0x80808080;
     out.setInt32(pos, word, true);
-    if (stops !== 0) {
-      const plain = (31 - Math.clz32(stops & -stops)) >>> 3;
-      from.pos = at + plain;
-      to.pos = pos + plain;
-      return;
+    if (stops === 0) {
+      at += 4;
+      pos += 4;
+      continue;
     }
-    at += 4;
-    pos += 4;
+    const plain = (31 - Math.clz32(stops & -stops)) >>> 3;
+    at += plain;
+    pos += plain;
+    const stop = (word >>> (plain * 8)) & 0xff;
+    if (stop === QUOTE) break;
+    if (stop !== BACKSLASH) giveUp();
+    from.pos = at;
+    to.pos = pos;
+    copyEscaped(from, to);
+    at = from.pos;
+    pos = to.pos;
   }
-  while (at < from.end) {
-    const byte = bytes[at] as number;
-    if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) break;
-    outBytes[pos++] = byte;
-    at++;
-  }
-  from.pos = at;
+  from.pos = at + 1;
   to.pos = pos;
+  const length = pos - start - 1;
+  if (length < 0x80) to.bytes[start] = length;
+  else to.close(start, 1);
+  return length;
 }
 
 /** Writes what the escape at the cursor stands for. Half of a surrogate pair has no UTF-8. */

@@ -86,20 +86,53 @@ describe.each(SIGNALS)('random OTLP/JSON of %s', (signal) => {
   });
 
   it('means the same, or is refused by both, after any change of bytes', () => {
-    const words = ['{', '}', '[', ']', '"', ':', ',', 'null', '-', '0', '.5', 'e9', '\\', '\\u00', '\\ud83d', 'true'];
     let count = 0;
     fc.assert(
       fc.property(messages, seeds, (message, seed) => {
         const random = new Random(seed);
-        const text = Buffer.from(written(message, random, { spaces: true, escapes: true }));
-        for (let i = 0; i < 10; i++) count += Number(checkAgreement(signal, mutated([text], words, random)));
+        const text = Buffer.from(written(message, random, { spaces: random.chance(0.5), escapes: random.chance(0.2) }));
+        for (let i = 0; i < 10; i++) {
+          count += Number(checkAgreement(signal, changed(text, random)));
+          checkAgreement(signal, mutated([text], WORDS, random));
+        }
       }),
       { numRuns: 200 },
     );
     // Some changes leave it plain: else nothing was compared.
-    expect(count).toBeGreaterThan(20);
+    expect(count).toBeGreaterThan(100);
   });
 });
+
+const WORDS = [
+  '{',
+  '}',
+  '[',
+  ']',
+  '"',
+  ':',
+  ',',
+  'null',
+  '-',
+  '0',
+  '.5',
+  'e9',
+  '\\',
+  '\\u00',
+  '\\ud83d',
+  'true',
+  ' ',
+  'a',
+];
+
+/** With one thing put in or put in place of another. */
+function changed(text: Uint8Array, random: Random): Buffer {
+  const at = random.below(text.length + 1);
+  const word = Buffer.from(WORDS[random.below(WORDS.length)] as string);
+  return Buffer.concat([text.subarray(0, at), word, text.subarray(at + random.below(3))]);
+}
+
+const LIST = '"arrayValue":{"values":[{';
+const MAP = '"kvlistValue":{"values":[{"key":"a","value":{';
 
 const span = (fields: string): string => `{"resourceSpans":[{"scopeSpans":[{"spans":[{${fields}}]}]}]}`;
 const attribute = (value: string): string => span(`"attributes":[{"key":"k","value":{${value}}}]`);
@@ -222,13 +255,28 @@ describe('is left to objects', () => {
 
 describe('what it takes', () => {
   it('nests as deep as objects may, and no deeper', () => {
-    const nested = (levels: number): string =>
-      attribute(`${'"arrayValue":{"values":[{'.repeat(levels)}"intValue":1${'}]}'.repeat(levels)}`);
-    // The request, its group, scope, span, attribute and value; then two messages a level.
-    expect(checkAgreement('traces', nested(47))).toBe(true);
-    expect(converted('traces', nested(48))).toBeUndefined();
-    expect(() => jsonToProtobuf('traces', nested(48))).toThrow('is nested deeper than 100 messages');
-    expect(converted('traces', nested(1_000_000))).toBeUndefined();
+    const wrapped = (lists: number, maps: number): string => {
+      const before = `${LIST.repeat(lists)}${MAP.repeat(maps)}`;
+      return attribute(`${before}"intValue":1${'}}]}'.repeat(maps)}${'}]}'.repeat(lists)}`);
+    };
+    // The request, its group, scope, span, attribute and value; then two messages a list and three a map.
+    for (const [lists, maps] of [
+      [47, 0],
+      [2, 30],
+      [0, 31],
+    ] as const) {
+      expect(checkAgreement('traces', wrapped(lists, maps))).toBe(true);
+    }
+    for (const [lists, maps] of [
+      [48, 0],
+      [3, 30],
+      [1, 31],
+    ] as const) {
+      expect(converted('traces', wrapped(lists, maps))).toBeUndefined();
+      expect(() => jsonToProtobuf('traces', wrapped(lists, maps))).toThrow('is nested deeper than 100 messages');
+    }
+    expect(converted('traces', wrapped(1_000_000, 0))).toBeUndefined();
+    expect(converted('traces', wrapped(0, 1_000_000))).toBeUndefined();
     expect(converted('traces', `{"a":${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`)).toBeUndefined();
   });
 
