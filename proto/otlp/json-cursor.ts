@@ -91,7 +91,8 @@ export class JsonCursor {
     let end = bytes.length;
     while (end > 0 && isSpace(bytes[end - 1] as number)) end--;
     if (end === 0 || bytes[end - 1] !== CLOSE || !isUtf8(bytes)) return false;
-    this.bytes = bytes;
+    // Never a Buffer in one request and another array in the next: what reads the bytes is compiled for one class.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.pos = 0;
     this.end = end;

@@ -56,7 +56,6 @@ export class ProtobufRoom {
 
   #use(room: Buffer): void {
     this.#room = room;
-    // Not the Buffer itself: with one class of arrays in it, reads and writes stay what V8 can inline.
     this.bytes = new Uint8Array(room.buffer, room.byteOffset, room.length);
     this.view = new DataView(room.buffer, room.byteOffset, room.length);
   }
