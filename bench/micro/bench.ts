@@ -1,6 +1,6 @@
 /**
- * The parts of the hot path one by one, in this process: ns per item, median and spread of many runs. What stands behind
- * each trick of it (docs/performance.md).
+ * The parts of the hot path one by one, in this process: ns per item, median and spread of many runs, and the heap that an
+ * item takes. What stands behind each trick of it (docs/performance.md).
  *
  *   npm run bench:micro [-- --only scan --time 500 --items 512]
  */
@@ -36,7 +36,9 @@ async function measure(): Promise<void> {
   const items = Number(values.items);
   const chosen = CASES.filter(({ name }) => name.includes(values.only));
   if (chosen.length === 0) throw new Error(`no part's name contains ${values.only}`);
-  process.stdout.write(`${items} items a request\n${'part'.padEnd(44)} ns per item      spread\n`);
+  process.stdout.write(
+    `${items} items a request\n${'part'.padEnd(44)} ns per item      spread                     heap bytes per item\n`,
+  );
   // One bench for each: what one compiles and collects does not count against the next.
   for (const one of chosen) await run(one, items);
 }
@@ -50,5 +52,20 @@ async function run({ name, make }: Case, items: number): Promise<void> {
   if (latency?.latency === undefined) throw new Error(`${name} failed`);
   const perItem = (ms: number): string => ((ms * 1e6) / items).toFixed(1);
   const { p50, p75, min } = latency.latency;
-  process.stdout.write(`${name.padEnd(44)} ${perItem(p50).padStart(11)}      ${perItem(min)} to ${perItem(p75)}\n`);
+  const spread = `${perItem(min)} to ${perItem(p75)}`;
+  const bytes = (await allocated(work)) / items;
+  process.stdout.write(
+    `${name.padEnd(44)} ${perItem(p50).padStart(11)}      ${spread.padEnd(26)} ${bytes < 0 ? 'collected' : bytes.toFixed(0)}\n`,
+  );
+}
+
+/** What a run leaves to the collector, bytes: the median of some. Negative where it collects in most of them. */
+async function allocated(work: () => unknown): Promise<number> {
+  const seen: number[] = [];
+  for (let i = 0; i < 21; i++) {
+    const before = process.memoryUsage().heapUsed;
+    await work();
+    seen.push(process.memoryUsage().heapUsed - before);
+  }
+  return seen.toSorted((a, b) => a - b)[10] as number;
 }

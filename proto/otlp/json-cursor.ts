@@ -85,6 +85,8 @@ export class JsonCursor {
   low = 0;
   high = 0;
   isNegative = false;
+  /** The last double that was read: a field, since to return one is to allocate it. */
+  value = Number.NaN;
 
   /** Begins a text. False where it is not UTF-8, or does not end as an object does. */
   begin(bytes: Uint8Array): boolean {
@@ -202,22 +204,24 @@ export class JsonCursor {
     return pos;
   }
 
-  /** Reads a finite number, or a name in quotes of one that is not. */
-  double(): number {
+  /** Reads a finite number, or a name in quotes of one that is not, into `value`. */
+  double(): void {
     const { bytes } = this;
     const start = this.pos;
-    if (bytes[start] === QUOTE) return this.#namedDouble();
+    if (bytes[start] === QUOTE) {
+      this.#namedDouble();
+      return;
+    }
     const isNegative = bytes[start] === MINUS;
     const first = isNegative ? start + 1 : start;
     let pos = first;
-    let digits = 0;
     let value = 0;
     let digit = (bytes[pos] as number) - ZERO;
     while (digit >= 0 && digit <= 9) {
       value = value * 10 + digit;
       digit = (bytes[++pos] as number) - ZERO;
     }
-    digits = pos - first;
+    const digits = pos - first;
     if (digits === 0 || (digits > 1 && bytes[first] === ZERO)) giveUp();
     let decimals = 0;
     if (bytes[pos] === POINT) {
@@ -232,13 +236,16 @@ export class JsonCursor {
     }
     this.pos = pos;
     // Digits and power of ten are exact, and so one division rounds as it should (Clinger, 1990).
-    if (digits + decimals > EXACT_DIGITS || ((bytes[pos] as number) | SPACE) === LOWER_E) return this.#anyDouble(start);
+    if (digits + decimals > EXACT_DIGITS || ((bytes[pos] as number) | SPACE) === LOWER_E) {
+      this.#anyDouble(start);
+      return;
+    }
     if (decimals > 0) value /= POWERS[decimals] as number;
-    return isNegative ? -value : value;
+    this.value = isNegative ? -value : value;
   }
 
   /** The number that begins at `start`, with the cursor behind its digits: with its exponent, if it has one. */
-  #anyDouble(start: number): number {
+  #anyDouble(start: number): void {
     const { bytes } = this;
     let { pos } = this;
     if (((bytes[pos] as number) | SPACE) === LOWER_E) {
@@ -249,18 +256,18 @@ export class JsonCursor {
       if (pos === from) giveUp();
     }
     this.pos = pos;
-    const value = Number(this.text(start, pos));
-    if (!Number.isFinite(value)) giveUp();
-    return value;
+    this.value = Number(this.text(start, pos));
+    if (!Number.isFinite(this.value)) giveUp();
   }
 
-  #namedDouble(): number {
+  #namedDouble(): void {
     for (const [name, value] of NAMED_DOUBLES) {
       if (!this.#isAt(name)) continue;
       this.pos += name.length;
-      return value;
+      this.value = value;
+      return;
     }
-    return giveUp();
+    giveUp();
   }
 
   /** Bytes of ASCII as text. */

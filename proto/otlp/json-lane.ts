@@ -18,6 +18,7 @@ import {
   Unusual,
 } from './json-cursor.ts';
 import { type LaneField, type LaneMessage, laneOf } from './json-lane-plan.ts';
+import { writeInteger } from './json-integer.ts';
 import { NESTING_MAX } from './json-plan.ts';
 import { ProtobufRoom, type Rooms } from './json-room.ts';
 import { copyBase64, copyText } from './json-text.ts';
@@ -313,79 +314,17 @@ class JsonLane {
     const to = this.#to;
     to.ensure(from.end - from.pos);
     if (field.kind === 'double') {
-      const value = from.double();
-      if (field.omitsDefault && Object.is(value, 0)) return;
+      from.double();
+      if (field.omitsDefault && Object.is(from.value, 0)) return;
       if (isTagged) to.tag(field.tag);
-      to.double(value);
+      to.double(from.value);
       return;
     }
     from.integer();
     if (from.low === 0 && from.high === 0 && field.omitsDefault) return;
     if (isTagged) to.tag(field.tag);
-    this.#integer(field);
+    writeInteger(field.kind, from, to);
   }
-
-  /** Writes the integer that was read, where it is one of the field's type. */
-  #integer(field: LaneField): void {
-    const from = this.#from;
-    const to = this.#to;
-    const { low, high } = from;
-    switch (field.kind) {
-      case 'fixed64':
-        if (from.isNegative) giveUp();
-        to.fixed64(low, high);
-        break;
-      case 'uint64':
-        if (from.isNegative) giveUp();
-        to.varint64(low, high);
-        break;
-      case 'uint32':
-        if (from.isNegative || high !== 0) giveUp();
-        to.varint(low);
-        break;
-      case 'fixed32':
-        if (from.isNegative || high !== 0) giveUp();
-        to.fixed32(low);
-        break;
-      case 'sfixed64':
-        if (from.isNegative) to.fixed64(negatedLow(from), negatedHigh(from));
-        else to.fixed64(low, positiveHigh(from));
-        break;
-      case 'int64':
-        if (from.isNegative) to.varint64(negatedLow(from), negatedHigh(from));
-        else to.varint64(low, positiveHigh(from));
-        break;
-      case 'enum':
-      case 'int32':
-        if (high !== 0 || low > (from.isNegative ? 0x8000_0000 : 0x7fff_ffff)) giveUp();
-        if (from.isNegative) to.varint64(negatedLow(from), negatedHigh(from));
-        else to.varint(low);
-        break;
-      case 'sint32':
-        if (high !== 0 || low > (from.isNegative ? 0x8000_0000 : 0x7fff_ffff)) giveUp();
-        to.varint(from.isNegative ? (low - 1) * 2 + 1 : low * 2);
-        break;
-      default:
-        // Types that OTLP does not use.
-        giveUp();
-    }
-  }
-}
-
-/** The upper word of an integer that is not negative, which must be below 2^63. */
-function positiveHigh({ high }: JsonCursor): number {
-  if (high > 0x7fff_ffff) giveUp();
-  return high;
-}
-
-/** The words of a negative integer, which must not be below -2^63, in two's complement. */
-function negatedHigh({ low, high }: JsonCursor): number {
-  if (high > 0x8000_0000 || (high === 0x8000_0000 && low !== 0)) giveUp();
-  return (low === 0 ? -high : ~high) >>> 0;
-}
-
-function negatedLow({ low }: JsonCursor): number {
-  return -low >>> 0;
 }
 
 // A conversion is synchronous, so one lane serves the thread.

@@ -91,7 +91,7 @@ describe.each(SIGNALS)('random OTLP/JSON of %s', (signal) => {
       fc.property(messages, seeds, (message, seed) => {
         const random = new Random(seed);
         const text = Buffer.from(written(message, random, { spaces: random.chance(0.5), escapes: random.chance(0.2) }));
-        for (let i = 0; i < 10; i++) {
+        for (let i = 0; i < 5; i++) {
           count += Number(checkAgreement(signal, changed(text, random)));
           checkAgreement(signal, mutated([text], WORDS, random));
         }
@@ -99,7 +99,7 @@ describe.each(SIGNALS)('random OTLP/JSON of %s', (signal) => {
       { numRuns: 200 },
     );
     // Some changes leave it plain: else nothing was compared.
-    expect(count).toBeGreaterThan(100);
+    expect(count).toBeGreaterThan(50);
   });
 });
 
