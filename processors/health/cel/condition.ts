@@ -1,8 +1,8 @@
 import { type ASTNode, Environment, EvaluationError, ParseError } from '@marcbachmann/cel-js';
 import type { TelemetrySignal } from '../../../pipeline/batch.ts';
+import { compilePattern } from '../../../pipeline/pattern/pattern.ts';
+import { PatternError } from '../../../pipeline/pattern/syntax.ts';
 import { WireError } from '../../../proto/wire/reader.ts';
-import { compilePattern } from './pattern.ts';
-import { PatternError } from './pattern-syntax.ts';
 import { LogVariable, PointVariable, ResourceVariable, SpanVariable, type Variables } from './variables.ts';
 
 /** The variable that stands for an item of each signal. */

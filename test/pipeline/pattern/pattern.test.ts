@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compilePattern } from '../../../../processors/health/cel/pattern.ts';
-import { PatternError } from '../../../../processors/health/cel/pattern-syntax.ts';
+import { compilePattern } from '../../../pipeline/pattern/pattern.ts';
+import { PatternError } from '../../../pipeline/pattern/syntax.ts';
 
 /** Patterns that JavaScript reads in the same way, small enough that it does not backtrack for long. */
 const atom = fc.constantFrom(
@@ -67,6 +67,21 @@ describe('a pattern', () => {
     ['[\\]a]', ']', true],
     ['\\x41', 'A', true],
     ['', '', true],
+    ['^[[:alpha:]_]+$', 'ab_', true],
+    ['^[[:alpha:]]+$', 'ab1', false],
+    ['^[^[:space:]]$', ' ', false],
+    ['^[\\w\\.\\-]+\\@', 'a.b-c@', true],
+    ['[\\@\\_]', '_', true],
+    ['^[]a]+$', ']a', true],
+    ['a(?i)b', 'aB', true],
+    ['a(?i)b', 'AB', false],
+    ['(a(?i)b)c', 'aBC', false],
+    ['(?i:a)b', 'Ab', true],
+    ['(?i:a)b', 'AB', false],
+    ['(?i)a(?-i:b)', 'AB', false],
+    ['(?i)a(?-i)b|c', 'C', false],
+    ['\\x{1F600}', '😀', true],
+    ['^\\pL+$', 'aÄ', true],
   ])('%s in %j: %s', (source, searched, expected) => {
     expect(compilePattern(source)(searched)).toBe(expected);
   });
@@ -90,7 +105,10 @@ describe('a pattern', () => {
     ['(a)\\1', 3],
     ['\\', 0],
     ['\\q', 0],
-    ['[[:alpha:]]', 0],
+    ['[[:alhpa:]]', 1],
+    ['[[:^alpha:]]', 1],
+    ['a(?U)b', 1],
+    ['[\\b]', 1],
     ['[z-a]', 5],
     ['a{3,1}', 6],
     ['a{1001}', 7],
