@@ -9,6 +9,7 @@ export const COMPONENTS = {
   processors: {
     memory_limiter: async () => (await import('../processors/memory-limiter/factory.ts')).memoryLimiter,
     batch: async () => (await import('../processors/batch/factory.ts')).batch,
+    redaction: async () => (await import('../processors/redaction/factory.ts')).redaction,
     deployment: async () => (await import('../processors/deployment/factory.ts')).deployment,
     health: async () => (await import('../processors/health/factory.ts')).health,
     verdict: async () => (await import('../processors/verdict/factory.ts')).verdict,

@@ -138,6 +138,8 @@ export interface ProcessorFactory<C extends z.ZodType = z.ZodType> extends Decla
   readonly readsAttributes?: boolean;
   /** Types of processors that must stand earlier in the same pipeline. */
   readonly after?: readonly string[];
+  /** Types of processors that must not stand earlier in the same pipeline: they would see what this one takes away. */
+  readonly before?: readonly string[];
   create(config: z.output<C>, next: Outlets, context: Context): Component & Consumer;
 }
 

@@ -119,14 +119,15 @@ function checkReceiver(loaded: Wirable, pipeline: PipelineConfig, ref: Ref, path
 }
 
 function checkOrder(factory: ProcessorFactory, ref: Ref, seen: ReadonlySet<string>, path: string): Problem[] {
-  return (factory.after ?? [])
-    .filter((type) => !seen.has(type))
-    .map((type) => ({
-      at: ref.at,
-      path: `${path}.processors`,
-      what: `${ref.id} needs ${type} before it`,
-      todo: `put ${type} earlier in this list`,
-    }));
+  const problem = (what: string, todo: string): Problem => ({ at: ref.at, path: `${path}.processors`, what, todo });
+  const missing = (factory.after ?? []).filter((type) => !seen.has(type));
+  const early = (factory.before ?? []).filter((type) => seen.has(type));
+  return [
+    ...missing.map((type) => problem(`${ref.id} needs ${type} before it`, `put ${type} earlier in this list`)),
+    ...early.map((type) =>
+      problem(`${ref.id} stands behind ${type}, which sees what it takes away`, `put ${ref.id} before ${type}`),
+    ),
+  ];
 }
 
 /** Pipelines feed each other where one lists as receiver what another lists as processor. */

@@ -21,6 +21,10 @@ export const METRICS: Readonly<Record<string, string>> = {
     'Items that a processor made and nobody behind it took, by reason: there is nobody to send them again.',
   windback_processor_batch_flushes_total: 'Batches that the batch processor sent on, by what triggered them.',
   windback_memory_limiter_bytes: 'Resident memory that the memory limiter compares with its limit.',
+  windback_redaction_removed_attributes_total:
+    'Attributes, and entries of maps, removed since their key is not allowed.',
+  windback_redaction_masked_values_total:
+    'Values, bodies, names and messages that were masked, in whole or in part, by key or by what they say.',
   windback_deployment_resources_total: 'Resources tagged, by the source of their version (unknown: none was found).',
   windback_deployment_cached_resources: 'Distinct resources whose tag is cached.',
   windback_health_folded_items_total: 'Items that entered the health deltas, by signal.',
