@@ -16,6 +16,7 @@ import { encodeRequest } from '../load/encode.ts';
 import { usualShape } from '../load/shape.ts';
 import { judging, passing } from './ledger.ts';
 import { outletsTo, quietContext } from '../transport/surroundings.ts';
+import { redactionCases } from './redaction.ts';
 
 /** One part of the path. `make` prepares it, for requests of so many items, and gives what is measured. */
 export interface Case {
@@ -220,6 +221,7 @@ export const CASES: readonly Case[] = [
   ...memory,
   ...SIGNALS.flatMap(scanning),
   ...SIGNALS.flatMap(processing),
+  ...redactionCases,
   ...json,
   ...compression,
   ...ledger,

@@ -43,6 +43,8 @@ export class Automaton {
   #table = new Int32Array(0);
   #states: State[] = [];
   readonly #ids = new Map<string, number>();
+  /** Where it begins, by what stands beside. */
+  readonly #starts = new Int32Array(4).fill(UNKNOWN);
   readonly #wide = new Map<number, number>();
   /** The round in which an instruction was entered last, so that each is entered once a place. */
   readonly #entered: Uint32Array;
@@ -82,6 +84,11 @@ export class Automaton {
     while (at < end) {
       const byte = bytes[at] as number;
       let step = byte < ASCII ? (table[state * ASCII + byte] as number) : UNKNOWN;
+      // Most characters lead nowhere else.
+      if (step === state * 2) {
+        at++;
+        continue;
+      }
       let width = 1;
       if (step === UNKNOWN) {
         const character = characterAt(bytes, at, end);
@@ -125,7 +132,11 @@ export class Automaton {
   }
 
   #begin(side: number): number {
-    return this.#intern([this.#isBackward ? 0 : ANYWHERE], side);
+    const known = this.#starts[side] as number;
+    if (known !== UNKNOWN) return known;
+    const state = this.#intern([this.#isBackward ? 0 : ANYWHERE], side);
+    this.#starts[side] = state;
+    return state;
   }
 
   /** What stands at `at`, for the edges beside it. */
@@ -227,6 +238,7 @@ export class Automaton {
     this.#table = new Int32Array(0);
     this.#states = [];
     this.#ids.clear();
+    this.#starts.fill(UNKNOWN);
     this.#wide.clear();
     this.#add([], OTHER);
   }

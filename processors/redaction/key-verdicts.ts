@@ -1,6 +1,6 @@
 import { PatternSet } from '../../pipeline/pattern/pattern.ts';
 import { SUMMARY_KEYS } from '../../proto/otlp/redaction-summary.ts';
-import { VERDICT, type Verdict } from '../../proto/otlp/redactor.ts';
+import { VERDICT, type Verdict } from '../../proto/otlp/redaction.ts';
 import { isAt } from '../../proto/wire/ascii.ts';
 import type { RedactionConfig } from './config.ts';
 
@@ -8,6 +8,7 @@ import type { RedactionConfig } from './config.ts';
 const PLACES = 4096;
 /** Longer keys are judged anew each time: senders choose them, and memory is bounded. */
 const REMEMBERED_BYTES_MAX = 128;
+const HASHED_BYTES = 8;
 
 interface Known {
   readonly key: Uint8Array;
@@ -63,9 +64,11 @@ export class KeyVerdicts {
   }
 }
 
-/** FNV-1a over the bytes of a key. */
+/** FNV-1a over the length of a key and its end: keys of one sender rarely have both in common. */
 function placeOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c_9dc5;
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x0100_0193);
+  let hash = 0x811c_9dc5 ^ (end - start);
+  for (let at = Math.max(start, end - HASHED_BYTES); at < end; at++) {
+    hash = Math.imul(hash ^ (bytes[at] as number), 0x0100_0193);
+  }
   return (hash ^ (hash >>> 15)) & (PLACES - 1);
 }

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { Pattern, PatternSet } from '../../pipeline/pattern/pattern.ts';
-import type { Redaction, Verdict } from '../../proto/otlp/redactor.ts';
+import type { Redaction, Verdict } from '../../proto/otlp/redaction.ts';
 import type { SummaryDetail } from '../../proto/otlp/redaction-summary.ts';
 import type { RedactionConfig } from './config.ts';
 import { KeyVerdicts } from './key-verdicts.ts';

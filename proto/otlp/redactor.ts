@@ -15,43 +15,12 @@ import {
   textOf,
 } from './any-value.ts';
 import type { Shape } from './attribute-shapes.ts';
-import { Summary, type SummaryDetail } from './redaction-summary.ts';
-
-/** What is to become of an attribute, or of an entry of a map, by its key. */
-export const VERDICT = {
-  /** Its value is looked into. */
-  look: 0,
-  /** It stays as it is, whatever it holds. */
-  ignore: 1,
-  remove: 2,
-  /** It keeps its key and loses its value. */
-  mask: 3,
-  /** It belongs to a summary. */
-  summary: 4,
-} as const;
-export type Verdict = (typeof VERDICT)[keyof typeof VERDICT];
-
-/** What is to be redacted. Texts and keys are ranges of bytes. */
-export interface Redaction {
-  verdictOn(bytes: Uint8Array, start: number, end: number): Verdict;
-  /** Whether a text stays as it is, whatever else is said of it. */
-  isAllowed(bytes: Uint8Array, start: number, end: number): boolean;
-  /** Whether something in a text may be to redact; cheap. */
-  isSuspect(bytes: Uint8Array, start: number, end: number): boolean;
-  /** The text without what is to redact; undefined where nothing is. */
-  redact(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined;
-  /** What stands in place of all of it. */
-  mask(bytes: Uint8Array, start: number, end: number): Uint8Array;
-  /** Whether attributes that are no text are read as text; in bodies they always are. */
-  readonly readsAllTypes: boolean;
-  readonly summary: SummaryDetail;
-}
+import { Entry, FORM, VALUE, valueRange } from './entry.ts';
+import { type Redaction, VERDICT } from './redaction.ts';
+import { Summary } from './redaction-summary.ts';
 
 /** Lists and maps in each other; what is deeper is masked without being looked into. */
 const DEPTH_MAX = 32;
-/** KeyValue: 1 key   2 value */
-const KEY = field(1);
-const VALUE = field(2);
 const NOTHING = new Uint8Array();
 
 /**
@@ -69,10 +38,7 @@ export class Redactor {
   #isBody = false;
   /** The keys that lead to the value that is being walked; only kept for summaries. */
   #path = '';
-  #keyStart = 0;
-  #keyEnd = 0;
-  /** Whether the value stands right behind the key, and ends the entry. */
-  #isUsual = false;
+  readonly #current = new Entry();
   /** What the last message lost. */
   removed = 0;
   masked = 0;
@@ -94,6 +60,7 @@ export class Redactor {
     this.#message(shape, 0, bytes.length);
     const redacted = this.#patches.isEmpty ? undefined : this.#patches.apply(bytes, allocate);
     this.#reader.reset(NOTHING, 0, 0);
+    this.#current.clear();
     this.#bytes = NOTHING;
     this.#patches.clear();
     return redacted;
@@ -152,12 +119,12 @@ export class Redactor {
 
   /** A KeyValue in `from` to `to`, whose tag is at `at` and whose length at `lengthAt`. */
   #entry(at: number, lengthAt: number, from: number, to: number, depth: number): void {
-    this.#findKey(from, to);
-    const verdict = this.#rules.verdictOn(this.#bytes, this.#keyStart, this.#keyEnd);
-    // Most entries are a short text, or a number, in which there is nothing to find.
-    if (verdict === VERDICT.look && this.#isPlain(to)) return;
+    const entry = this.#current;
+    entry.find(this.#bytes, from, to);
+    const verdict = this.#rules.verdictOn(this.#bytes, entry.keyStart, entry.keyEnd);
+    if (verdict === VERDICT.look && this.#isPlain(entry, to)) return;
     const outer = this.#path;
-    if (this.#summary !== undefined) this.#path = this.#under(this.#keyText());
+    if (this.#summary !== undefined) this.#path = this.#under(entry.keyText(this.#bytes));
     switch (verdict) {
       case VERDICT.ignore:
         this.#summary?.count('ignored', this.#isBody, this.#path);
@@ -180,51 +147,11 @@ export class Redactor {
     this.#path = outer;
   }
 
-  /** Finds the key of the KeyValue: its last, which is what counts. */
-  #findKey(from: number, to: number): void {
-    const bytes = this.#bytes;
-    const length = bytes[from + 1] as number;
-    const value = from + 2 + length;
-    this.#keyStart = from + 2;
-    this.#keyEnd = value;
-    // As every sender writes it: a short key in front, and one short value.
-    if (bytes[from] === KEY && length < 0x80 && value + 1 < to && bytes[value] === VALUE) {
-      const valueLength = bytes[value + 1] as number;
-      this.#isUsual = valueLength < 0x80 && value + 2 + valueLength === to;
-      if (this.#isUsual) return;
-    }
-    this.#isUsual = false;
-    this.#keyStart = from;
-    this.#keyEnd = from;
-    const reader = this.#reader;
-    reader.pos = from;
-    reader.end = to;
-    while (reader.pos < to) {
-      const tag = reader.tag();
-      if (tag !== KEY) {
-        reader.skip(tag & 7);
-        continue;
-      }
-      const size = reader.length();
-      this.#keyStart = reader.pos;
-      this.#keyEnd = reader.pos + size;
-      reader.pos += size;
-    }
-  }
-
-  /** Whether the entry whose key was found has a value as most have, which needs no look into and is not counted. */
-  #isPlain(to: number): boolean {
-    const bytes = this.#bytes;
-    const value = this.#keyEnd;
-    const length = bytes[value + 1] as number;
-    if (!this.#isUsual || length < 2) return false;
-    const member = bytes[value + 2] as number;
-    if (member === STRING && bytes[value + 3] === length - 2) {
-      return !this.#isCounting && !this.#rules.isSuspect(this.#bytes, value + 4, to);
-    }
-    if (this.#rules.readsAllTypes || this.#isBody) return false;
-    const isShortNumber = (member === INT || member === BOOL) && length === 2 && (bytes[value + 3] as number) < 0x80;
-    return isShortNumber || (member === DOUBLE && length === 9);
+  /** Whether an entry is as most are: a short text in which there is nothing to find, or a number that nobody reads. */
+  #isPlain(entry: Entry, to: number): boolean {
+    const form = entry.form(this.#bytes);
+    if (form === FORM.text) return !this.#isCounting && !this.#rules.isSuspect(this.#bytes, entry.textStart, to);
+    return form === FORM.number && !this.#rules.readsAllTypes && !this.#isBody;
   }
 
   /** Whether a summary wants to know of every text that is allowed. */
@@ -375,7 +302,7 @@ export class Redactor {
 
   /** Replaces the value of an entry whose key tells that it is secret: whatever its type, in all of its occurrences. */
   #maskEntry(lengthAt: number, from: number, to: number): void {
-    const [start, end] = this.#lastValue(from, to);
+    const [start, end] = valueRange(this.#bytes, from, to);
     const member = memberOf(this.#bytes, start, end);
     const text = member === undefined ? NOTHING : (textOf(this.#bytes, member) ?? this.#bytes.subarray(start, end));
     if (this.#isRescued(member, text)) {
@@ -406,42 +333,15 @@ export class Redactor {
     return isRead && this.#rules.isAllowed(text, 0, text.length);
   }
 
-  /** Where the value of a KeyValue lies, the last one; nowhere at its end where it has none. */
-  #lastValue(from: number, to: number): readonly [number, number] {
-    const reader = this.#reader;
-    let range: readonly [number, number] = [to, to];
-    reader.pos = from;
-    reader.end = to;
-    while (reader.pos < to) {
-      const tag = reader.tag();
-      if (tag !== VALUE) {
-        reader.skip(tag & 7);
-        continue;
-      }
-      const length = reader.length();
-      range = [reader.pos, reader.pos + length];
-      reader.pos += length;
-    }
-    return range;
-  }
-
   /** Leaves an attribute of an earlier summary to ours; false where it has to be looked into as any other. */
   #keepSummary(at: number, from: number, to: number): boolean {
     if (this.#summary === undefined) return false;
-    const member = memberOf(this.#bytes, ...this.#lastValue(from, to));
+    const member = memberOf(this.#bytes, ...valueRange(this.#bytes, from, to));
     const text = member === undefined ? undefined : textOf(this.#bytes, member);
     if (text === undefined || this.#rules.isSuspect(text, 0, text.length)) return false;
     const value = Buffer.from(text).toString('utf8');
     this.#summary.found(this.#path, { value, place: this.#patches.mayRemove(at), end: to });
     return true;
-  }
-
-  #keyText(): string {
-    return Buffer.from(
-      this.#bytes.buffer,
-      this.#bytes.byteOffset + this.#keyStart,
-      this.#keyEnd - this.#keyStart,
-    ).toString('utf8');
   }
 
   /** The path of what lies under a key of the value that is being walked. */
