@@ -48,7 +48,8 @@ export class KeyVerdicts {
     const place = placeOf(bytes, start, end);
     const known = this.#known[place];
     if (known !== undefined && known.key.length === length && isAt(bytes, start, known.key)) return known.verdict;
-    const key = bytes.slice(start, end);
+    // A copy: `slice` of a Buffer is none, and what it lies in is used again.
+    const key = new Uint8Array(bytes.subarray(start, end));
     const verdict = this.#judge(key);
     this.#known[place] = { key, verdict };
     return verdict;

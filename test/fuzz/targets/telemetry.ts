@@ -7,6 +7,7 @@ import { PipelineError } from '../../../pipeline/errors.ts';
 import { deployment } from '../../../processors/deployment/factory.ts';
 import { health } from '../../../processors/health/factory.ts';
 import { convertJson } from '../../../proto/otlp/json-lane.ts';
+import { redaction } from '../../../processors/redaction/factory.ts';
 import { JsonError, jsonToProtobuf } from '../../../proto/otlp/json.ts';
 import { requestType } from '../../../proto/otlp/schema.ts';
 import { WireError } from '../../../proto/wire/reader.ts';
@@ -58,6 +59,62 @@ function inOrder(signal: TelemetrySignal, bytes: Uint8Array): string {
   const type = requestType(signal);
   return Buffer.from(type.encode(type.decode(bytes)).finish()).toString('latin1');
 }
+
+const SECRET = 'sesame';
+
+/** Redacts; what goes on must be a request of as many items, in which nothing is left to redact. */
+function redacting(signal: TelemetrySignal, summary: string): (bytes: Uint8Array) => Promise<void> {
+  const config = {
+    allowed_keys: ['service.name', 'n'],
+    ignored_keys: ['service.version'],
+    blocked_key_patterns: ['word$'],
+    blocked_values: [SECRET, '[0-9]{4,}'],
+    redact_all_types: true,
+    summary,
+  };
+  const end: Consumer = {
+    async consume(batch) {
+      if (!(batch instanceof TelemetryBatch)) return;
+      const again = TelemetryBatch.open(signal, batch.bytes);
+      if (again.items !== batch.items) throw new Error(`${batch.items} items came in, ${again.items} go out`);
+      if (summary === 'silent') await repeat.consume(again);
+    },
+  };
+  let before: Uint8Array = new Uint8Array();
+  const same: Consumer = {
+    async consume(batch) {
+      if (!(batch instanceof TelemetryBatch)) return;
+      if (Buffer.compare(batch.bytes, before) !== 0) throw new Error('redacted again, it is not the same');
+    },
+  };
+  const second = redaction.create(redaction.config.parse(config), outletsTo(same), testContext('redaction'));
+  const repeat: Consumer = {
+    async consume(batch) {
+      before = (batch as TelemetryBatch).bytes;
+      await second.consume(batch);
+    },
+  };
+  const redact = redaction.create(redaction.config.parse(config), outletsTo(end), testContext('redaction'));
+  return async (bytes) => {
+    let batch: TelemetryBatch | undefined;
+    allowing([WireError], () => (batch = TelemetryBatch.open(signal, bytes)));
+    if (batch === undefined) return;
+    await redact.consume(batch).catch((error: unknown) => {
+      if (!(error instanceof PipelineError && error.code === 'malformed')) throw error;
+    });
+  };
+}
+
+const redacted = SIGNALS.flatMap((signal) =>
+  ['silent', 'debug'].map(
+    (summary): Target => ({
+      name: `protobuf ${signal}, redacted, summary ${summary}`,
+      seeds: SEED_ITEMS.map((items) => requestBytes(signal, items)),
+      words: ['service.name', 'service.version', 'password', SECRET, 'redaction.masked.keys', 'redaction.masked.count'],
+      run: redacting(signal, summary),
+    }),
+  ),
+);
 
 const json = SIGNALS.map(
   (signal): Target => ({
@@ -120,4 +177,4 @@ const compressed = (['gzip', 'zstd', 'deflate'] as const).map(
   }),
 );
 
-export const telemetry: readonly Target[] = [...protobuf, ...json, ...compressed];
+export const telemetry: readonly Target[] = [...protobuf, ...redacted, ...json, ...compressed];

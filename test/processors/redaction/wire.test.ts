@@ -173,6 +173,18 @@ describe('a batch', () => {
     expect([...(seen?.bytes ?? [])].every((byte) => byte === 0xdb)).toBe(true);
   });
 
+  it('is judged by its own keys, though it lies where another one lay', async () => {
+    const redacting = new Redacting({ allowed_keys: ['abc.the_same_end'] });
+    const request = (name: string) => encodeTree(span(attribute(key(name), value(string('v')))));
+    const room = Buffer.from(request('abc.the_same_end'));
+    for (const name of ['abc.the_same_end', 'xyz.the_same_end', 'abc.the_same_end', 'xyz.the_same_end']) {
+      room.set(request(name));
+      const before = await redacting.counts();
+      await redacting.bytes('traces', room);
+      expect((await redacting.counts()).removed - before.removed).toBe(name.startsWith('abc') ? 0 : 1);
+    }
+  });
+
   it('that somebody keeps stays as it is', async () => {
     const redacting = new Redacting(config);
     const out = await redacting.batch(said());
