@@ -59,7 +59,7 @@ function byObjects(signal: TelemetrySignal): Case {
         const lease = new Lease();
         TelemetryBatch.open(signal, bytes, lease);
         const message = type.decode(bytes);
-        redactObject(message, values, keys);
+        redactObject(message as unknown as Decoded, values, keys);
         TelemetryBatch.open(signal, type.encode(message).finish(), lease);
         lease.letGo();
       };
@@ -67,16 +67,21 @@ function byObjects(signal: TelemetrySignal): Case {
   };
 }
 
-function redactObject(message: any, values: RegExp, keys: RegExp): void {
-  for (const name of Object.keys(message)) {
-    const value = message[name];
-    if (Array.isArray(value)) for (const one of value) redactObject(one, values, keys);
-    else if (name === 'stringValue') message[name] = value.replace(values, '****');
-    else if (name === 'value' && typeof message.key === 'string' && keys.test(message.key))
-      message.value = { stringValue: '****' };
-    else if (value !== null && typeof value === 'object' && !(value instanceof Uint8Array))
-      redactObject(value, values, keys);
+type Decoded = Record<string, unknown>;
+
+function redactObject(message: Decoded, values: RegExp, keys: RegExp): void {
+  for (const [name, value] of Object.entries(message)) {
+    if (Array.isArray(value)) {
+      for (const one of value) if (isDecoded(one)) redactObject(one, values, keys);
+    } else if (name === 'stringValue') message[name] = String(value).replace(values, '****');
+    else if (name === 'value' && typeof message['key'] === 'string' && keys.test(message['key'])) {
+      message[name] = { stringValue: '****' };
+    } else if (isDecoded(value)) redactObject(value, values, keys);
   }
+}
+
+function isDecoded(value: unknown): value is Decoded {
+  return typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
 }
 
 export const redactionCases: readonly Case[] = (['traces', 'metrics', 'logs'] as const).flatMap((signal) => [

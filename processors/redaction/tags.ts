@@ -58,7 +58,12 @@ export class TagRedactor {
     if (resource === undefined && isSame) return tag;
     return {
       ...tag,
-      ...{ namespace, service, environment, version, instance, attributes },
+      namespace,
+      service,
+      environment,
+      version,
+      instance,
+      attributes,
       serviceKey: serviceKeyOf(namespace, service, environment),
       // The tagger's own attributes are no sender's: they stay, whatever keys are allowed.
       taggedResource: withAttributes(resource ?? tag.taggedResource, attributes),

@@ -144,8 +144,8 @@ service:
   async function decided(processors: string): Promise<{ decisions: string; page: string }> {
     const path = join(folder, 'windback.yaml');
     writeFileSync(path, yaml(processors));
-    const { stdout: decisions, stderr } = await windback(['replay', '--config', path, capture]);
-    expect(decisions, stderr).toContain('"rollback"');
+    const { stdout: decisions } = await windback(['replay', '--config', path, capture]);
+    expect(decisions).toContain('"rollback"');
     const decisionsPath = join(folder, 'decisions.jsonl');
     writeFileSync(decisionsPath, decisions);
     const rollback = decisions.split('\n').find((line) => line.includes('"rollback"')) as string;
