@@ -51,6 +51,13 @@ export const ERRORS = {
     grpc: GRPC.resource_exhausted,
     http: 413,
   },
+  item_too_large: {
+    ...permanent,
+    what: 'a span, data point or log record is larger than this receiver allows',
+    todo: 'send less in it, such as shorter attributes and bodies, or raise max_item_size',
+    grpc: GRPC.resource_exhausted,
+    http: 413,
+  },
   bad_content_type: {
     ...permanent,
     what: 'the content type is not supported',

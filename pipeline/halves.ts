@@ -1,4 +1,4 @@
-import { halve } from '../proto/otlp/halve.ts';
+import { halve } from '../proto/otlp/keep-items.ts';
 import { TelemetryBatch } from './batch.ts';
 
 /** Two requests with the items of one; undefined where it cannot be halved. */

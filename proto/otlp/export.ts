@@ -1,4 +1,5 @@
 import { BYTES, Reader, VARINT } from '../wire/reader.ts';
+import { Writer } from '../wire/writer.ts';
 import type { TelemetrySignal } from './columns.ts';
 
 /** Where OTLP sends each signal (opentelemetry/proto/collector, OTLP specification). */
@@ -18,6 +19,23 @@ export const EXPORT_PATHS = {
 export interface PartialSuccess {
   readonly rejected: number;
   readonly message: string;
+}
+
+/** An Export{Trace,Metrics,Logs}ServiceResponse with its partial_success set; see `decodeExportResponse`. */
+export function encodeExportResponse({ rejected, message }: PartialSuccess): Uint8Array {
+  const partial = new Writer();
+  partial.varintField(1, rejected);
+  if (message !== '') partial.stringField(2, message);
+  const response = new Writer();
+  response.bytesField(1, partial.finish());
+  return response.finish();
+}
+
+const REJECTED = { traces: 'rejectedSpans', metrics: 'rejectedDataPoints', logs: 'rejectedLogRecords' } as const;
+
+/** The same in the JSON mapping of proto3: an int64 is a string there. */
+export function exportResponseToJson({ rejected, message }: PartialSuccess, signal: TelemetrySignal): string {
+  return JSON.stringify({ partialSuccess: { [REJECTED[signal]]: String(rejected), errorMessage: message } });
 }
 
 /**

@@ -114,6 +114,12 @@ export const otlpReceiverConfig = z.strictObject({
     .describe(
       'How many bytes of requests may be in memory at once, over all clients, until the pipelines have taken them. Beyond it clients are told to retry.',
     ),
+  max_item_size: size
+    .refine((bytes) => bytes > 0, 'want more than 0B')
+    .prefault('4MiB')
+    .describe(
+      'The largest span, data point or log record. Larger ones are refused for good, and the client is told how many (partial success); the rest of their request is accepted.',
+    ),
   tenants: tenantsConfig.optional(),
 });
 

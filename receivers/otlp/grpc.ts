@@ -5,9 +5,9 @@ import { Http2Server } from '../../pipeline/http2/server.ts';
 import type { ServerStream } from '../../pipeline/http2/server-stream.ts';
 import { listen } from '../../pipeline/listener.ts';
 import { ServerTls } from '../../pipeline/server-tls.ts';
-import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
+import { encodeExportResponse, EXPORT_METHODS } from '../../proto/otlp/export.ts';
 import { asksWho, type GrpcConfig } from './config.ts';
-import { answerError, answerHttp, EMPTY_MESSAGE } from './grpc-answer.ts';
+import { answerError, answerHttp, EMPTY_MESSAGE, frame } from './grpc-answer.ts';
 import { type CallSettings, GrpcCall, type GrpcMethod } from './grpc-call.ts';
 import { HEALTH_CHECK_METHOD, healthCheck } from './grpc-health.ts';
 import { HEADER_BYTES_MAX, WINDOW_BYTES } from './http2-limits.ts';
@@ -100,8 +100,8 @@ function methodsOf(intake: Intake, maxRequestBytes: number): Map<string, GrpcMet
 function exportMethod(signal: TelemetrySignal, intake: Intake, maxRequestBytes: number): GrpcMethod {
   return {
     async serve(body, encoding) {
-      await intake.accept(signal, body, encoding, maxRequestBytes);
-      return EMPTY_MESSAGE;
+      const refused = await intake.accept(signal, body, encoding, maxRequestBytes);
+      return refused === undefined ? EMPTY_MESSAGE : frame(encodeExportResponse(refused));
     },
     refused(error) {
       intake.refuse(signal, error);

@@ -9,7 +9,7 @@ import { Body } from './body.ts';
 import type { Budget } from './budget.ts';
 import type { Decode } from './content.ts';
 import type { Exchange } from './http-exchange.ts';
-import { errorReply, type Fields, type Form, type Reply, SUCCESS } from './http-reply.ts';
+import { errorReply, type Fields, type Form, partialReply, type Reply, SUCCESS } from './http-reply.ts';
 import type { Intake } from './intake.ts';
 
 export interface HttpCallSettings {
@@ -91,8 +91,8 @@ export class HttpCall implements RequestListener {
     const { maxRequestBytes } = this.#settings;
     const decode = this.#form === 'json' ? decodeJson : undefined;
     try {
-      await this.#intake.accept(this.#signal, this.#body, this.#encoding, maxRequestBytes, decode);
-      this.#answer(SUCCESS[this.#form]);
+      const refused = await this.#intake.accept(this.#signal, this.#body, this.#encoding, maxRequestBytes, decode);
+      this.#answer(refused === undefined ? SUCCESS[this.#form] : partialReply(refused, this.#signal, this.#form));
     } catch (error) {
       this.#answer(errorReply(asPipelineError(error), this.#form));
     }

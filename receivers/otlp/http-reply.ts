@@ -2,6 +2,8 @@ import type { PipelineError } from '../../pipeline/errors.ts';
 import { headerBlock } from '../../pipeline/http2/header-encoder.ts';
 import { pauseOf, statusOf } from '../../pipeline/otlp-answer.ts';
 import { encodeStatus, statusToJson } from '../../proto/google/status.ts';
+import type { TelemetrySignal } from '../../pipeline/batch.ts';
+import { encodeExportResponse, exportResponseToJson, type PartialSuccess } from '../../proto/otlp/export.ts';
 
 /** The two forms of OTLP over HTTP. */
 export type Form = 'protobuf' | 'json';
@@ -57,6 +59,15 @@ export const SUCCESS: Readonly<Record<Form, Reply>> = {
   protobuf: new Reply(200, { 'content-type': TYPES.protobuf }),
   json: new Reply(200, { 'content-type': TYPES.json }, '{}'),
 };
+
+/** Success but for some items (OTLP, Partial Success). */
+export function partialReply(refused: PartialSuccess, signal: TelemetrySignal, form: Form): Reply {
+  return new Reply(
+    200,
+    { 'content-type': TYPES[form] },
+    form === 'json' ? Buffer.from(exportResponseToJson(refused, signal)) : encodeExportResponse(refused),
+  );
+}
 
 /** A google.rpc.Status in the request's form; with Retry-After (RFC 9110, 10.2.3) where a retry helps. */
 export function errorReply(error: PipelineError, form: Form): Reply {

@@ -4,9 +4,11 @@ import type { Encoding } from '../../pipeline/compression.ts';
 import { asPipelineError, type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
 import { Lease } from '../../pipeline/lease.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
+import type { PartialSuccess } from '../../proto/otlp/export.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 import type { Body } from './body.ts';
 import { Content, type Decode } from './content.ts';
+import { withoutLargeItems } from './item-limit.ts';
 
 export const SIGNALS = ['traces', 'metrics', 'logs'] as const satisfies readonly TelemetrySignal[];
 
@@ -19,12 +21,15 @@ interface Lane {
 /** What gRPC and HTTP do alike with a request that has arrived: inflate, open, hand on, count. */
 export class Intake {
   readonly #transport: 'grpc' | 'http';
+  readonly #itemBytesMax: number;
   readonly #context: Context;
   readonly #lanes = new Map<TelemetrySignal, Lane>();
   readonly #refusals = new Map<string, Count>();
 
-  constructor(transport: 'grpc' | 'http', next: Outlets, context: Context) {
+  /** `itemBytesMax`: larger items are refused. */
+  constructor(transport: 'grpc' | 'http', itemBytesMax: number, next: Outlets, context: Context) {
     this.#transport = transport;
+    this.#itemBytesMax = itemBytesMax;
     this.#context = context;
     for (const signal of SIGNALS) {
       if (!next.has(signal)) continue;
@@ -41,8 +46,8 @@ export class Intake {
   }
 
   /**
-   * Resolves when the pipelines have taken responsibility for the request, or when it was empty. Rejects with a
-   * `PipelineError`. Releases the body, and counts, in any case.
+   * Resolves when the pipelines have taken responsibility for the request, or when it was empty; with what was refused
+   * of it for good, where that was a part. Rejects with a `PipelineError`. Releases the body, and counts, in any case.
    */
   async accept(
     signal: TelemetrySignal,
@@ -50,7 +55,7 @@ export class Intake {
     encoding: Encoding,
     limitBytes: number,
     decode?: Decode,
-  ): Promise<void> {
+  ): Promise<PartialSuccess | undefined> {
     const lane = this.#lanes.get(signal);
     const lease = new Lease();
     const content = new Content(body);
@@ -59,10 +64,14 @@ export class Intake {
       if (lane === undefined) throw new PipelineError('unknown_path', `no pipeline takes ${signal} from this receiver`);
       if (encoding !== 'identity') content.inflate(encoding, limitBytes);
       if (decode !== undefined) content.decode(decode, signal);
-      const batch = this.#open(signal, content.bytes, lease, lane.readsAttributes);
-      items = batch.items;
+      const whole = this.#open(signal, content.bytes, lease, lane.readsAttributes);
+      items = whole.items;
+      const limited = withoutLargeItems(whole, this.#itemBytesMax, lease);
+      const { batch, refused } = limited ?? { batch: whole, refused: undefined };
       if (items > 0) await lane.consumer.consume(batch);
-      lane.accepted.add(items);
+      lane.accepted.add(batch.items);
+      if (refused !== undefined) this.#refusal('items', signal, 'item_too_large').add(refused.rejected);
+      return refused;
     } catch (thrown) {
       const error = asPipelineError(thrown);
       if (error.code === 'internal') this.#context.logger.error({ err: thrown, signal }, 'a request was refused');

@@ -62,7 +62,7 @@ export class OtlpReceiver implements Component, Sheddable {
       const config = { ...grpc, endpoint: shared(grpc.endpoint, siblings) };
       const server = new GrpcServer(
         config,
-        new Intake('grpc', this.#next, this.#context),
+        new Intake('grpc', this.#config.max_item_size, this.#next, this.#context),
         gateOf(grpc.auth),
         this.#context,
       );
@@ -73,7 +73,7 @@ export class OtlpReceiver implements Component, Sheddable {
       const config = { ...http, endpoint: shared(http.endpoint, siblings) };
       const server = new HttpServer(
         config,
-        new Intake('http', this.#next, this.#context),
+        new Intake('http', this.#config.max_item_size, this.#next, this.#context),
         gateOf(http.auth),
         this.#context,
       );

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TelemetryBatch } from '../../../pipeline/batch.ts';
 import type { TelemetrySignal } from '../../../proto/otlp/columns.ts';
-import { halve } from '../../../proto/otlp/halve.ts';
+import { halve } from '../../../proto/otlp/keep-items.ts';
 import { encodeJson } from '../../../proto/otlp/json.ts';
 import { decodeToJson, type JsonObject } from '../../../proto/otlp/json-decode.ts';
 import { requestType } from '../../../proto/otlp/schema.ts';

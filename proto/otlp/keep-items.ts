@@ -19,24 +19,35 @@ export function halve(
 ): readonly [Uint8Array, Uint8Array] | undefined {
   if (items < 2) return undefined;
   const middle = Math.ceil(items / 2);
-  return [new Slicer(signal, bytes, 0, middle).run(), new Slicer(signal, bytes, middle, items).run()];
+  return [
+    new Slicer(signal, bytes, (ordinal) => ordinal < middle).run(),
+    new Slicer(signal, bytes, (ordinal) => ordinal >= middle).run(),
+  ];
 }
 
-/** Copies the items with ordinals in [from, to), and all that they stand in. */
+/**
+ * An encoded Export request with only those of its items whose ordinal is kept, and what they stand in. Throws
+ * `WireError` on malformed bytes.
+ */
+export function keepItems(signal: TelemetrySignal, bytes: Uint8Array, keeps: (ordinal: number) => boolean): Uint8Array {
+  return new Slicer(signal, bytes, keeps).run();
+}
+
+/** Copies the items that are kept, and all that they stand in. */
 class Slicer {
   readonly #bytes: Uint8Array;
-  readonly #from: number;
-  readonly #to: number;
+  readonly #keeps: (ordinal: number) => boolean;
   readonly #itemsAt: number;
   readonly #writer: Writer;
   readonly #reader: Reader;
   /** Ordinal of the next item. */
   #next = 0;
+  /** Items written. */
+  #kept = 0;
 
-  constructor(signal: TelemetrySignal, bytes: Uint8Array, from: number, to: number) {
+  constructor(signal: TelemetrySignal, bytes: Uint8Array, keeps: (ordinal: number) => boolean) {
     this.#bytes = bytes;
-    this.#from = from;
-    this.#to = to;
+    this.#keeps = keeps;
     this.#itemsAt = ITEMS_AT[signal];
     this.#writer = new Writer(bytes.length);
     this.#reader = new Reader(bytes);
@@ -71,24 +82,20 @@ class Slicer {
   }
 
   #item(start: number, end: number): void {
-    const ordinal = this.#next++;
-    if (ordinal >= this.#from && ordinal < this.#to) this.#writer.raw(this.#bytes, start, end);
+    if (!this.#keeps(this.#next++)) return;
+    this.#writer.raw(this.#bytes, start, end);
+    this.#kept++;
   }
 
   /** A message that items may be in; where all that it has are not wanted, nothing of it is written. */
   #step(number: number, start: number, end: number, level: number): void {
-    const [before, length] = [this.#next, this.#writer.length];
+    const [before, kept, length] = [this.#next, this.#kept, this.#writer.length];
     const mark = this.#writer.open(number, end - start);
     this.#message(start, end, level);
     this.#writer.close(mark);
-    const isEmpty = this.#next === before;
-    const isWanted = isEmpty ? this.#isHere(before) : this.#next > this.#from && before < this.#to;
+    // What has no items goes with the one behind it.
+    const isWanted = this.#next === before ? this.#keeps(before) : this.#kept > kept;
     if (!isWanted) this.#writer.cut(length);
-  }
-
-  /** Where something without items belongs: to the half that the item behind it is in. */
-  #isHere(ordinal: number): boolean {
-    return ordinal >= this.#from && (ordinal < this.#to || this.#from > 0);
   }
 
   #leadsOn(level: number, number: number): boolean {
