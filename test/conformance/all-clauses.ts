@@ -1,0 +1,8 @@
+import type { Clause } from './clause.ts';
+import { grpcClauses } from './clauses/grpc.ts';
+import { httpClauses } from './clauses/http.ts';
+
+/** The version of the specification that the clauses were read from. */
+export const SPECIFICATION = 'OTLP 1.11';
+
+export const CLAUSES: readonly Clause[] = [...grpcClauses, ...httpClauses];

@@ -1,0 +1,164 @@
+/** HTTP clients that say what they are told to, and nothing clever besides. */
+import { Agent, type IncomingMessage, request as send } from 'node:http';
+import type { ClientHttp2Session, IncomingHttpHeaders as Http2Headers } from 'node:http2';
+import type { Readable, Writable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
+
+export interface HttpRequest {
+  readonly path: string;
+  /** POST unless told. */
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** Without a content-length, in chunks. */
+  readonly isChunked?: boolean;
+  /** Sends this much of the body, and waits with the rest. */
+  readonly holdsBackBytes?: number;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** As it was before it was compressed, if it was. */
+  readonly body: Buffer;
+  /** The client's port: two answers with the same one came over one connection. */
+  readonly port: number | undefined;
+}
+
+export interface HttpClient {
+  /** Rejects with a plain sentence where no answer came. */
+  send(request: HttpRequest): Promise<HttpAnswer>;
+  close(): void;
+}
+
+/** Sent at once; then the client looks whether there is an answer already. */
+const PIECE_BYTES = 256 * 1024;
+
+export class Http1Client implements HttpClient {
+  readonly #address: URL;
+  readonly #agent: Agent;
+
+  /** With `connectionsMax` 1 all requests share one connection, for as long as the server keeps it. */
+  constructor(address: string, connectionsMax = Number.POSITIVE_INFINITY) {
+    this.#address = new URL(`http://${address}`);
+    this.#agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
+  }
+
+  send(request: HttpRequest): Promise<HttpAnswer> {
+    return this.#try(request, true);
+  }
+
+  #try(told: HttpRequest, mayRetry: boolean): Promise<HttpAnswer> {
+    const { path, method = 'POST', headers = {}, body, isChunked = false } = told;
+    return new Promise((resolve, reject) => {
+      const { hostname: host, port } = this.#address;
+      const length = isChunked || body === undefined ? {} : { 'content-length': body.length };
+      const request = send({
+        host: host.replace(/^\[|\]$/g, ''),
+        port,
+        agent: this.#agent,
+        path,
+        method,
+        headers: { ...headers, ...length },
+      });
+      let isAnswered = false;
+      request.on('response', (response) => {
+        isAnswered = true;
+        readAnswer(response, request.socket?.localPort).then(resolve, reject);
+      });
+      request.on('error', (error) => {
+        if (isAnswered) return;
+        // The server may close a connection that is idle at the very moment that it is used again (RFC 9112, 9.3.1).
+        if (mayRetry && request.reusedSocket) resolve(this.#try(told, false));
+        else reject(new Error(`no answer: ${error.message}`));
+      });
+      // A client that waits for `100 Continue` sends its body then.
+      if (headers['expect'] === undefined) void sendBody(request, told, () => isAnswered);
+      else request.once('continue', () => void sendBody(request, told, () => isAnswered)).flushHeaders();
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+/** HTTP/2 over a session that is open. */
+export class Http2Client implements HttpClient {
+  readonly #session: ClientHttp2Session;
+
+  constructor(session: ClientHttp2Session) {
+    this.#session = session;
+  }
+
+  send(told: HttpRequest): Promise<HttpAnswer> {
+    const { path, method = 'POST', headers = {}, body, isChunked = false } = told;
+    return new Promise((resolve, reject) => {
+      const length = isChunked || body === undefined ? {} : { 'content-length': body.length };
+      const stream = this.#session.request(
+        { ':method': method, ':path': path, ...headers, ...length },
+        { endStream: body === undefined },
+      );
+      let isAnswered = false;
+      stream.on('response', (answer) => {
+        isAnswered = true;
+        const status = Number(answer[':status']);
+        const port = this.#session.socket?.localPort;
+        readBody(stream, textsOf(answer)).then((read) => {
+          resolve({ status, headers: textsOf(answer), body: read, port });
+          if (!stream.writableFinished) stream.close();
+        }, reject);
+      });
+      stream.on('error', (error) => (isAnswered ? undefined : reject(new Error(`no answer: ${error.message}`))));
+      stream.on('close', () => (isAnswered ? undefined : reject(new Error(`no answer: reset with ${stream.rstCode}`))));
+      if (body !== undefined) void sendBody(stream, told, () => isAnswered);
+    });
+  }
+
+  close(): void {
+    this.#session.destroy();
+  }
+}
+
+/** Sends until it is all there, or the server has answered: what it does not want, it need not read. */
+async function sendBody(to: Writable, told: HttpRequest, isAnswered: () => boolean): Promise<void> {
+  const { body = new Uint8Array(), holdsBackBytes = 0 } = told;
+  const end = body.length - holdsBackBytes;
+  for (let start = 0; start < end && !isAnswered() && !to.destroyed; start += PIECE_BYTES) {
+    const isTaken = to.write(body.subarray(start, Math.min(start + PIECE_BYTES, end)));
+    if (!isTaken) await drained(to);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  if (holdsBackBytes === 0 && !to.destroyed) to.end();
+}
+
+function drained(to: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => (to.destroyed || !to.writableNeedDrain ? done() : undefined), 5);
+    const done = (): void => {
+      clearInterval(timer);
+      resolve();
+    };
+    to.once('drain', done).once('close', done);
+  });
+}
+
+async function readAnswer(response: IncomingMessage, port: number | undefined): Promise<HttpAnswer> {
+  const headers = textsOf(response.headers);
+  return { status: response.statusCode ?? 0, headers, body: await readBody(response, headers), port };
+}
+
+async function readBody(from: Readable, headers: Readonly<Record<string, string>>): Promise<Buffer> {
+  let body: Buffer;
+  try {
+    body = await buffer(from);
+  } catch (error) {
+    throw new Error(`the answer was cut off: ${(error as Error).message}`, { cause: error });
+  }
+  return headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
+}
+
+function textsOf(headers: IncomingMessage['headers'] | Http2Headers): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+}

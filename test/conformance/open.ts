@@ -1,0 +1,45 @@
+/** Opens what is under test: its clients, and what else the cases need. */
+import { NotOffered } from './clause.ts';
+import { GrpcClient } from './clients/grpc.ts';
+import { Http1Client, Http2Client } from './clients/http.ts';
+import { connected } from './clients/http2-session.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { Sink } from './sink.ts';
+
+export interface EndpointSettings {
+  /** As host:port; a protocol that is missing is not tested. */
+  readonly grpc?: string | undefined;
+  readonly http?: string | undefined;
+  readonly tooLargeBytes: number;
+  readonly overloadBytes?: number | undefined;
+  readonly sink?: Sink | undefined;
+}
+
+/** `close` ends every connection that was opened. */
+export function openEndpoint(settings: EndpointSettings): Endpoint & { close(): void } {
+  const { grpc = '', http = '', tooLargeBytes, overloadBytes, sink } = settings;
+  const opened: { close(): void }[] = [];
+  const keep = <Client extends { close(): void }>(client: Client): Client => {
+    opened.push(client);
+    return client;
+  };
+  const openH2c = async () => {
+    const session = await connected(http).catch((error: Error) => {
+      throw new NotOffered(`no HTTP/2 without TLS on the HTTP port: ${error.message}`);
+    });
+    return keep(new Http2Client(session));
+  };
+  return {
+    grpc: keep(new GrpcClient(grpc)),
+    http: keep(new Http1Client(http === '' ? 'localhost:0' : http)),
+    openGrpc: () => keep(new GrpcClient(grpc)),
+    openHttp: () => keep(new Http1Client(http, 1)),
+    openH2c,
+    tooLargeBytes,
+    overloadBytes,
+    sink,
+    close: () => {
+      for (const client of opened) client.close();
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import { parseArgs } from 'node:util';
+import { LEVELS, type Level } from './clause.ts';
+import { SYSTEM_NAMES, type SystemName } from './systems.ts';
+
+export const HELP = `usage: npm run conformance -- [options]
+
+Tests a server of OTLP against each MUST and SHOULD of the specification that a server can break. Without --grpc and
+--http it starts Windback and tests that.
+
+  --grpc HOST:PORT    the endpoint of OTLP/gRPC, without TLS
+  --http HOST:PORT    the endpoint of OTLP/HTTP, without TLS; what is not given is not tested
+  --sink HOST:PORT    listen there for what the endpoint forwards as OTLP/HTTP protobuf, to see what it understood
+  --too-large SIZE    how large a request is that the endpoint does not take (80MiB)
+  --overload SIZE     how much of unfinished requests is more than the endpoint holds; without it, that is not tested
+  --start SYSTEM      windback, or collector, which is built first (Go, some minutes)
+  --only CLAUSE       clauses whose id begins like this; may be repeated
+  --level LEVEL       MUST, or SHOULD (with MUST); by default also what users expect where the specification is silent
+  --list              the clauses
+  --json FILE         write the report there as well
+  --write             write the table of the system that was started into docs/conformance.md
+  --help
+
+Examples:
+  npm run conformance
+  npm run conformance -- --grpc localhost:4317 --http localhost:4318
+  npm run conformance -- --http localhost:4318 --sink localhost:5318 --only http.json --level MUST
+  npm run conformance -- --start collector --json report.json
+
+Exit codes: 0 all passed, 1 something failed, 2 usage.
+`;
+
+export interface Options {
+  readonly grpc: string | undefined;
+  readonly http: string | undefined;
+  readonly sink: string | undefined;
+  readonly tooLargeBytes: number | undefined;
+  readonly overloadBytes: number | undefined;
+  /** What to start; undefined where endpoints are given. */
+  readonly start: SystemName | undefined;
+  readonly only: readonly string[];
+  readonly levels: readonly Level[];
+  readonly json: string | undefined;
+  readonly does: 'run' | 'list' | 'help';
+  readonly isWritten: boolean;
+}
+
+/** A command line that cannot be meant. */
+export class UsageError extends Error {}
+
+/** Throws `UsageError`. */
+export function parseOptions(argv: readonly string[]): Options {
+  const { values } = parsed(argv);
+  const { grpc, http, sink, only = [], json, level = 'expected' } = values;
+  for (const [name, address] of Object.entries({ grpc, http, sink })) {
+    if (address !== undefined && !/^(\[[^\]]+\]|[^:/]+):\d{1,5}$/.test(address)) {
+      throw new UsageError(`--${name} wants HOST:PORT, such as localhost:4317, not ${address}`);
+    }
+  }
+  const isGiven = grpc !== undefined || http !== undefined;
+  const start = isGiven ? values.start : (values.start ?? 'windback');
+  if (isGiven && start !== undefined) throw new UsageError('--start is instead of --grpc and --http');
+  if (!isGiven && sink !== undefined) throw new UsageError('--sink is for endpoints of your own');
+  if (isGiven && values.write === true) throw new UsageError('--write is for what --start started');
+  if (values.write === true && (only.length > 0 || values.level !== undefined)) {
+    throw new UsageError('--write wants all clauses: leave --only and --level out');
+  }
+  return {
+    ...{ grpc, http, sink, only, json },
+    tooLargeBytes: sizeOf('too-large', values['too-large']),
+    overloadBytes: sizeOf('overload', values.overload),
+    start: start === undefined ? undefined : oneOf('start', start, SYSTEM_NAMES),
+    levels: LEVELS.slice(0, LEVELS.indexOf(oneOf('level', level, LEVELS)) + 1),
+    does: values.help === true ? 'help' : values.list === true ? 'list' : 'run',
+    isWritten: values.write ?? false,
+  };
+}
+
+function parsed(argv: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        ...{ grpc: text, http: text, sink: text, 'too-large': text, overload: text, start: text, level: text },
+        ...{ json: text, list: flag, write: flag, help: flag },
+        only: { type: 'string', multiple: true },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
+function oneOf<Name extends string>(option: string, given: string, names: readonly Name[]): Name {
+  const found = names.find((name) => name === given);
+  if (found === undefined) throw new UsageError(`--${option} is one of ${names.join(', ')}, not ${given}`);
+  return found;
+}
+
+const UNITS: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+function sizeOf(option: string, given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const [, number, unit = ''] = /^(\d+)(KiB|MiB|GiB)$/.exec(given) ?? [];
+  if (number === undefined) throw new UsageError(`--${option} wants a size such as 24MiB, not ${given}`);
+  return Number(number) * (UNITS[unit] as number);
+}

@@ -1,0 +1,72 @@
+/** Telemetry in OTLP/JSON, as the cases send it. */
+import type { Signal } from './messages.ts';
+
+export const TRACE_ID = '5b8efff798038103d269b633813fc60c';
+export const SPAN_ID = 'eee19b7ec3c1b174';
+const START = '1544712660000000000';
+const END = '1544712661000000000';
+
+export type Json = Readonly<Record<string, unknown>>;
+
+export interface Parts {
+  /** Fields of the item: the span, the log record, or the data point of a gauge. */
+  readonly item?: Json;
+  readonly resource?: Json;
+  readonly scope?: Json;
+  /** Fields beside the resource, beside the scope, and of the request itself. */
+  readonly besideResource?: Json;
+  readonly besideScope?: Json;
+  readonly request?: Json;
+}
+
+let requests = 0;
+
+/** A request of one item, which no other request is equal to. */
+export function requestOf(signal: Signal, parts: Parts = {}): Json {
+  requests++;
+  const attributes = [
+    { key: 'service.name', value: { stringValue: 'conformance' } },
+    { key: 'conformance.request', value: { stringValue: `request-${process.pid}-${requests}-` } },
+  ];
+  const resource = { attributes, ...parts.resource };
+  const scope = { name: 'conformance', ...parts.scope };
+  const items = { scope, ...itemsOf(signal, { ...ITEMS[signal], ...parts.item }), ...parts.besideScope };
+  const { [signal]: names } = NAMES;
+  return { [names.resources]: [{ resource, [names.scopes]: [items], ...parts.besideResource }], ...parts.request };
+}
+
+/** What tells a request from every other one; undefined where it is none of `requestOf`. */
+export function markOf(request: unknown): string | undefined {
+  return /request-\d+-\d+-/.exec(JSON.stringify(request))?.[0];
+}
+
+export const NAMES = {
+  traces: { resources: 'resourceSpans', scopes: 'scopeSpans', items: 'spans' },
+  metrics: { resources: 'resourceMetrics', scopes: 'scopeMetrics', items: 'metrics' },
+  logs: { resources: 'resourceLogs', scopes: 'scopeLogs', items: 'logRecords' },
+} as const;
+
+const ITEMS = {
+  traces: {
+    traceId: TRACE_ID,
+    spanId: SPAN_ID,
+    name: 'GET /items',
+    kind: 2,
+    startTimeUnixNano: START,
+    endTimeUnixNano: END,
+  },
+  metrics: { startTimeUnixNano: START, timeUnixNano: END, asDouble: 1.5 },
+  logs: { timeUnixNano: START, observedTimeUnixNano: END, severityNumber: 9, body: { stringValue: 'ready' } },
+} as const satisfies Record<Signal, Json>;
+
+function itemsOf(signal: Signal, item: Json): Json {
+  if (signal === 'metrics') return { metrics: [{ name: 'items', gauge: { dataPoints: [item] } }] };
+  return { [NAMES[signal].items]: [item] };
+}
+
+/** A request of traces, with its span's text so long that its bytes are a little more than told. */
+export function largeRequest(signal: Signal, bytes: number, letter: () => string = () => 'a'.repeat(1024)): Json {
+  const pieces = Array.from({ length: Math.ceil(bytes / 1024) + 1 }, letter);
+  const attributes = [{ key: 'text', value: { stringValue: pieces.join('') } }];
+  return requestOf(signal, { item: { attributes } });
+}
