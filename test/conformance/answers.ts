@@ -1,5 +1,6 @@
 /** What an answer has to be, in the words of the specification, and what came, in one line. */
-import { Mismatch, want } from './clause.ts';
+import { gunzipSync } from 'node:zlib';
+import { Mismatch, NotOffered, want } from './clause.ts';
 import { CODES, type GrpcAnswer } from './clients/grpc.ts';
 import type { HttpAnswer } from './clients/http.ts';
 import { fieldsOf } from './wire/bytes.ts';
@@ -20,7 +21,7 @@ export function grpcCame({ httpStatus, code, message, body }: GrpcAnswer): strin
   if (code < 0) return `HTTP ${httpStatus} without a grpc-status`;
   const name = CODES[code] ?? `code ${code}`;
   if (code !== 0) return shortened(`${name}: ${message}`);
-  return body.length === 5 ? name : `${name}, ${readable(body)}`;
+  return body.length === 5 ? name : `${name}, ${readable(body.subarray(5))}`;
 }
 
 /** `Content-Type` without its parameters, in lower case. */
@@ -39,8 +40,10 @@ export function grpcMessage(answer: GrpcAnswer): Buffer {
   const { body } = answer;
   const isOne = body.length >= 5 && body.readUInt32BE(1) === body.length - 5;
   want(isOne, 'one message with its prefix', () => grpcCame(answer));
-  want(body[0] === 0, 'a message that is not compressed, as the client accepts no compression', () => grpcCame(answer));
-  return body.subarray(5);
+  if (body[0] === 0) return body.subarray(5);
+  const encoding = answer.headers['grpc-encoding'] ?? '';
+  want(encoding === 'gzip', 'a compressed message, with grpc-encoding: gzip', () => `grpc-encoding: ${encoding}`);
+  return gunzipSync(body.subarray(5));
 }
 
 /** That the server took a whole request: 200, in the form of the request. */
@@ -66,6 +69,16 @@ export function responseOf(answer: HttpAnswer, form: Form): PartialSuccess | und
   const { errorMessage = '', ...counts } = partialSuccess as Record<string, unknown>;
   const [rejected = 0] = Object.values(counts);
   return { rejected: BigInt(rejected as string), message: String(errorMessage) };
+}
+
+/**
+ * That an answer to a request of one item says nothing of items that were rejected. A message of partial success without
+ * anything in it is as good as none (trace_service.proto), and one with text alone is a warning.
+ */
+export function wantFull(partial: PartialSuccess | undefined): void {
+  const { rejected = 0n, message = '' } = partial ?? {};
+  want(rejected === 0n || rejected === 1n, 'partial_success unset', `${rejected} rejected items of a request of one`);
+  if (rejected === 1n) throw new NotOffered(`it does not take this item: ${message}`);
 }
 
 export function partialSuccessOf(message: Buffer): PartialSuccess | undefined {

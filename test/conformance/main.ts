@@ -32,7 +32,9 @@ async function main(options: Options): Promise<number> {
   if (options.does === 'help') process.stdout.write(HELP);
   if (options.does === 'list') process.stdout.write(list(clauses));
   if (options.does !== 'run') return 0;
-  const [tested, results] = await (options.start === undefined ? testGiven(options, clauses) : testStarted(options, clauses));
+  const [tested, results] = await (options.start === undefined
+    ? testGiven(options, clauses)
+    : testStarted(options, clauses));
   process.stdout.write(textReport(tested, results));
   if (options.json !== undefined) writeFileSync(options.json, jsonReport(tested, results));
   if (options.isWritten) writeTable(options.start as string, markdownReport(tested, results));

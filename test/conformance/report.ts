@@ -60,12 +60,19 @@ export function textReport(tested: Tested, results: readonly ClauseResult[]): st
   ].join('\n');
 }
 
+/** How many different failures of a clause are shown, and how many cases of each are named. */
+const FAILURES_SHOWN = 4;
+const CASES_NAMED = 6;
+
 function failuresOf({ failures }: ClauseResult): string[] {
-  return grouped(failures).flatMap(({ cases, wanted, came }) => [
-    `FAILED  ${cases.join('; ')}`,
+  const groups = grouped(failures);
+  const shown = groups.slice(0, FAILURES_SHOWN).flatMap(({ cases, wanted, came }) => [
+    `FAILED  ${cases.slice(0, CASES_NAMED).join('; ')}${cases.length > CASES_NAMED ? '; ...' : ''}`,
     `        wanted  ${wanted}`,
     `        came    ${came}`,
   ]);
+  const rest = groups.length - FAILURES_SHOWN;
+  return rest > 0 ? [...shown, `FAILED  in ${rest} more ways, which --json FILE has`] : shown;
 }
 
 function leftoutsOf({ notOffered }: ClauseResult): string[] {
@@ -119,7 +126,9 @@ export function markdownReport(tested: Tested, results: readonly ClauseResult[])
       return `- \`${clause.id}\` (${name}): wanted ${wanted}; came ${code(came)}`;
     }),
     ...(leaving.length > 0 ? ['', 'What is not offered:', ''] : []),
-    ...leaving.map((result) => `- \`${result.clause.id}\`: ${leftoutsOf(result).join('; ').replaceAll('not offered: ', '')}`),
+    ...leaving.map(
+      (result) => `- \`${result.clause.id}\`: ${leftoutsOf(result).join('; ').replaceAll('not offered: ', '')}`,
+    ),
   ].join('\n');
 }
 

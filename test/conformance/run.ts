@@ -57,8 +57,7 @@ async function runClause(clause: Clause, endpoint: Endpoint, settings: RunSettin
       missing === undefined ? await outcomeOf(one, endpoint, caseMsMax) : new NotOffered(`no --${missing} was given`);
     if (outcome === undefined) passed++;
     else if (outcome instanceof NotOffered) notOffered.push({ case: one.name, why: outcome.message });
-    else if (outcome instanceof Mismatch)
-      failures.push({ case: one.name, wanted: outcome.wanted, came: outcome.came });
+    else if (outcome instanceof Mismatch) failures.push({ case: one.name, wanted: outcome.wanted, came: outcome.came });
     else failures.push({ case: one.name, wanted: 'an answer', came: outcome.message });
   }
   return { clause, passed, failures, notOffered };

@@ -1,6 +1,6 @@
 /** OTLP/gRPC: what a server answers to requests that it can take. */
 import { gzipSync } from 'node:zlib';
-import { grpcCame, grpcMessage, partialSuccessOf, wantTaken } from '../answers.ts';
+import { grpcMessage, partialSuccessOf, wantFull, wantTaken } from '../answers.ts';
 import { type Clause, want } from '../clause.ts';
 import type { GrpcCall } from '../clients/grpc.ts';
 import { GRPC_PATHS, protobufOf, type Signal, SIGNALS } from '../wire/messages.ts';
@@ -82,19 +82,34 @@ export const grpcClauses: readonly Clause[] = [
     ]),
   },
   {
-    id: 'grpc.partial-success-unset',
+    id: 'grpc.full-success',
     level: 'MUST',
     section: 'OTLP/gRPC, Full Success',
-    sentence: 'partial_success is not set where the whole request was taken, unless it holds a warning.',
+    sentence: 'Where the whole request was taken, partial_success tells of no rejected items.',
     over: ['grpc'],
     cases: SIGNALS.map((signal) => ({
       name: signal,
       async run({ grpc }) {
         const answer = await grpc.call(callOf(signal));
-        want(answer.code === 0, 'grpc-status 0 (OK)', () => grpcCame(answer));
+        wantTaken(answer);
+        wantFull(partialSuccessOf(grpcMessage(answer)));
+      },
+    })),
+  },
+  {
+    id: 'grpc.full-success-unset',
+    level: 'expected',
+    section: 'OTLP/gRPC, Full Success',
+    sentence: 'It is not there at all then, rather than there with nothing in it, which the schema calls the same.',
+    over: ['grpc'],
+    cases: SIGNALS.map((signal) => ({
+      name: signal,
+      async run({ grpc }) {
+        const answer = await grpc.call(callOf(signal));
+        wantTaken(answer);
         const partial = partialSuccessOf(grpcMessage(answer));
         const isRight = partial === undefined || partial.rejected > 0n || partial.message !== '';
-        want(isRight, 'partial_success unset, or with what it says', 'partial_success with nothing in it');
+        want(isRight, 'partial_success unset', 'partial_success with nothing in it');
       },
     })),
   },

@@ -1,6 +1,6 @@
 /** OTLP/HTTP: what a server answers to requests that it can take. */
 import { gzipSync } from 'node:zlib';
-import { type Form, FORMS, httpCame, mediaType, responseOf, wantOk } from '../answers.ts';
+import { type Form, FORMS, httpCame, mediaType, responseOf, wantFull, wantOk } from '../answers.ts';
 import { type Clause, want } from '../clause.ts';
 import type { HttpRequest } from '../clients/http.ts';
 import { HTTP_PATHS, protobufOf, type Signal, SIGNALS } from '../wire/messages.ts';
@@ -111,10 +111,25 @@ export const httpClauses: readonly Clause[] = [
     })),
   },
   {
-    id: 'http.partial-success-unset',
+    id: 'http.full-success',
     level: 'MUST',
     section: 'OTLP/HTTP, Full Success',
-    sentence: 'partial_success is not set where the whole request was taken, unless it holds a warning.',
+    sentence: 'Where the whole request was taken, partial_success tells of no rejected items.',
+    over: ['http'],
+    cases: EACH.map(({ signal, form }) => ({
+      name: `${signal}, ${form}`,
+      async run({ http }) {
+        const answer = await http.send(postOf(signal, form));
+        want(answer.status === 200, 'HTTP 200', () => httpCame(answer));
+        wantFull(responseOf(answer, form));
+      },
+    })),
+  },
+  {
+    id: 'http.full-success-unset',
+    level: 'expected',
+    section: 'OTLP/HTTP, Full Success',
+    sentence: 'It is not there at all then, rather than there with nothing in it, which the schema calls the same.',
     over: ['http'],
     cases: EACH.map(({ signal, form }) => ({
       name: `${signal}, ${form}`,
@@ -123,7 +138,7 @@ export const httpClauses: readonly Clause[] = [
         want(answer.status === 200, 'HTTP 200', () => httpCame(answer));
         const partial = responseOf(answer, form);
         const isRight = partial === undefined || partial.rejected > 0n || partial.message !== '';
-        want(isRight, 'partial_success unset, or with what it says', () => httpCame(answer));
+        want(isRight, 'partial_success unset', () => httpCame(answer));
       },
     })),
   },

@@ -50,6 +50,8 @@ export class GrpcClient {
         ':path': call.path,
         'content-type': 'application/grpc',
         te: 'trailers',
+        // As the clients of gRPC do that compress: servers of grpc-go answer in the request's compression.
+        'grpc-accept-encoding': 'identity,gzip',
         ...call.headers,
       });
       const got: Record<string, string> = {};
@@ -57,7 +59,10 @@ export class GrpcClient {
         for (const [name, value] of Object.entries(headers)) got[name] = String(value);
       };
       const body = buffer(stream).catch(() => Buffer.alloc(0));
-      stream.on('response', keep).on('trailers', keep).on('error', () => {});
+      stream
+        .on('response', keep)
+        .on('trailers', keep)
+        .on('error', () => {});
       stream.on('close', () => {
         if (got[':status'] === undefined) reject(new Error(`no answer: the stream was reset with ${stream.rstCode}`));
         else body.then((read) => resolve(answerOf(got, read)), reject);

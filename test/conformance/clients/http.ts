@@ -65,7 +65,9 @@ export class Http1Client implements HttpClient {
       let isAnswered = false;
       request.on('response', (response) => {
         isAnswered = true;
-        readAnswer(response, request.socket?.localPort).then(resolve, reject);
+        // Who has an answer before all is sent closes the connection (RFC 9112, 9.5), as the rest would have to follow.
+        const settle = (): void => void (request.writableFinished ? undefined : request.destroy());
+        readAnswer(response, request.socket?.localPort).then(resolve, reject).finally(settle);
       });
       request.on('error', (error) => {
         if (isAnswered) return;

@@ -3,8 +3,10 @@ import type { Signal } from './messages.ts';
 
 export const TRACE_ID = '5b8efff798038103d269b633813fc60c';
 export const SPAN_ID = 'eee19b7ec3c1b174';
-const START = '1544712660000000000';
-const END = '1544712661000000000';
+/** Of this minute, as a server may refuse what is old. */
+const START_MS = Date.now() - 1000;
+export const START = `${START_MS}000000`;
+export const END = `${START_MS + 250}000000`;
 
 export type Json = Readonly<Record<string, unknown>>;
 
