@@ -66,11 +66,13 @@ const CASES_NAMED = 6;
 
 function failuresOf({ failures }: ClauseResult): string[] {
   const groups = grouped(failures);
-  const shown = groups.slice(0, FAILURES_SHOWN).flatMap(({ cases, wanted, came }) => [
-    `FAILED  ${cases.slice(0, CASES_NAMED).join('; ')}${cases.length > CASES_NAMED ? '; ...' : ''}`,
-    `        wanted  ${wanted}`,
-    `        came    ${came}`,
-  ]);
+  const shown = groups
+    .slice(0, FAILURES_SHOWN)
+    .flatMap(({ cases, wanted, came }) => [
+      `FAILED  ${cases.slice(0, CASES_NAMED).join('; ')}${cases.length > CASES_NAMED ? '; ...' : ''}`,
+      `        wanted  ${wanted}`,
+      `        came    ${came}`,
+    ]);
   const rest = groups.length - FAILURES_SHOWN;
   return rest > 0 ? [...shown, `FAILED  in ${rest} more ways, which --json FILE has`] : shown;
 }

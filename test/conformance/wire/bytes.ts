@@ -36,6 +36,8 @@ export function varint(value: bigint): Buffer {
 export interface Field {
   readonly number: number;
   readonly value: bigint | Buffer;
+  /** The whole field, with its tag. */
+  readonly raw: Buffer;
 }
 
 /** The fields of a message, as they lie. Throws a plain sentence where they are not protobuf. */
@@ -57,12 +59,26 @@ export function fieldsOf(message: Buffer): Field[] {
     throw new Error('a varint without an end');
   };
   while (pos < message.length) {
+    const start = pos;
     const key = number();
     const wireType = Number(key & 7n);
     if (key >> 3n === 0n) throw new Error('a field with the number 0');
     if (wireType > 2 && wireType !== 5) throw new Error(`wire type ${wireType}`);
     const value = wireType === 0 ? number() : take(wireType === 1 ? 8 : wireType === 5 ? 4 : Number(number()));
-    fields.push({ number: Number(key >> 3n), value });
+    fields.push({ number: Number(key >> 3n), value, raw: message.subarray(start, pos) });
   }
   return fields;
+}
+
+/** A message with more fields in the message that lies at a path of field numbers, the first one of each. */
+export function withInside(message: Buffer, path: readonly number[], more: Buffer): Buffer {
+  const [number, ...rest] = path;
+  if (number === undefined) return Buffer.concat([message, more]);
+  const fields = fieldsOf(message);
+  const at = fields.findIndex((field) => field.number === number);
+  const inner = fields[at]?.value;
+  if (!Buffer.isBuffer(inner)) throw new Error(`no message at field ${number}`);
+  return Buffer.concat(
+    fields.map(({ raw }, i) => (i === at ? bytesField(number, withInside(inner, rest, more)) : raw)),
+  );
 }

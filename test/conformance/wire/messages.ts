@@ -38,11 +38,26 @@ export function protobufOf(signal: Signal, json: object): Buffer {
   return Buffer.from(type.encode(type.fromObject(withIdBytes(json) as object)).finish());
 }
 
-/** A request as an object, defaults left out; 64-bit integers as text, bytes as hex. */
+/** What a request says, as an object: without what is as good as not there; 64-bit integers as text, bytes as hex. */
 export function readRequest(signal: Signal, message: Uint8Array): unknown {
   const type = requestType(signal);
   const plain = type.toObject(type.decode(message), { longs: String, bytes: Buffer });
-  return JSON.parse(JSON.stringify(plain, withReadable)) as unknown;
+  return withoutDefaults(JSON.parse(JSON.stringify(plain, withReadable)));
+}
+
+/** Fields that say something by being there, whatever their value: those of a oneof, and optional ones. */
+const TELLING = /Value$|^as(?:Int|Double)$|^(?:sum|min|max)$/;
+
+function withoutDefaults(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutDefaults);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([key, inner]) => [key, withoutDefaults(inner)] as const);
+  return Object.fromEntries(entries.filter(([key, inner]) => TELLING.test(key) || !isDefault(inner)));
+}
+
+function isDefault(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;
+  return value === 0 || value === '0' || value === '' || value === false || value === null;
 }
 
 const ID = /^(?:traceId|spanId|parentSpanId)$/;

@@ -13,6 +13,8 @@ export type Json = Readonly<Record<string, unknown>>;
 export interface Parts {
   /** Fields of the item: the span, the log record, or the data point of a gauge. */
   readonly item?: Json;
+  /** All items, instead of one, with their key. */
+  readonly items?: Json;
   readonly resource?: Json;
   readonly scope?: Json;
   /** Fields beside the resource, beside the scope, and of the request itself. */
@@ -23,16 +25,25 @@ export interface Parts {
 
 let requests = 0;
 
-/** A request of one item, which no other request is equal to. */
-export function requestOf(signal: Signal, parts: Parts = {}): Json {
+/** Text that only one request has. */
+export function newMark(): string {
   requests++;
+  return `request-${process.pid}-${requests}-`;
+}
+
+/** A request of one item, which no other request is equal to unless it has the same mark. */
+export function requestOf(signal: Signal, parts: Parts = {}, mark = newMark()): Json {
   const attributes = [
     { key: 'service.name', value: { stringValue: 'conformance' } },
-    { key: 'conformance.request', value: { stringValue: `request-${process.pid}-${requests}-` } },
+    { key: 'conformance.request', value: { stringValue: mark } },
   ];
   const resource = { attributes, ...parts.resource };
   const scope = { name: 'conformance', ...parts.scope };
-  const items = { scope, ...itemsOf(signal, { ...ITEMS[signal], ...parts.item }), ...parts.besideScope };
+  const items = {
+    scope,
+    ...(parts.items ?? itemsOf(signal, { ...ITEMS[signal], ...parts.item })),
+    ...parts.besideScope,
+  };
   const { [signal]: names } = NAMES;
   return { [names.resources]: [{ resource, [names.scopes]: [items], ...parts.besideResource }], ...parts.request };
 }

@@ -1,0 +1,142 @@
+/** OTLP/HTTP: how requests are carried. */
+import { type Form, FORMS, httpCame, mediaType, statusIn, wantOk } from '../answers.ts';
+import { type Case, type Clause, want } from '../clause.ts';
+import type { HttpRequest } from '../clients/http.ts';
+import { largeRequest } from '../wire/telemetry.ts';
+import { EACH, EACH_FORM, gzipped, postBytes, postOf } from './http.ts';
+
+const TYPES: readonly (readonly [form: Form, type: string])[] = [
+  ['json', 'application/json; charset=utf-8'],
+  ['json', 'application/json;charset=UTF-8'],
+  ['json', 'application/json ; charset="utf-8"'],
+  ['json', 'Application/JSON'],
+  ['protobuf', 'application/x-protobuf; messageType=Export'],
+  ['protobuf', 'Application/X-Protobuf'],
+];
+
+function takenCases(how: string, forms: readonly Form[], change: (request: HttpRequest) => HttpRequest): Case[] {
+  return forms.map((form) => ({
+    name: `${form}, ${how}`,
+    async run({ http }) {
+      wantOk(await http.send(change(postOf('traces', form))), form);
+    },
+  }));
+}
+
+/** Larger than what clients send without asking first. */
+const EXPECTANT_BYTES = 1_200_000;
+const STREAMS_AT_ONCE = 32;
+
+const http1Clauses: readonly Clause[] = [
+  {
+    id: 'http.content-type-spelling',
+    level: 'expected',
+    section: 'RFC 9110, 8.3.1',
+    sentence: 'A content type may have parameters, and letters of either case.',
+    over: ['http'],
+    cases: TYPES.map(([form, type]) => ({
+      name: type,
+      async run({ http }) {
+        const { headers: _, ...request } = postOf('traces', form);
+        const answer = await http.send({ ...request, headers: { 'content-type': type } });
+        wantOk(answer, form);
+        want(mediaType(answer) === FORMS[form], FORMS[form], () => httpCame(answer));
+      },
+    })),
+  },
+  {
+    id: 'http.header-spelling',
+    level: 'expected',
+    section: 'RFC 9110, 5.1',
+    sentence: 'Names of header fields may have letters of either case, as may gzip.',
+    over: ['http'],
+    cases: EACH_FORM.flatMap((form) => {
+      const upper = takenCases('CONTENT-TYPE', [form], ({ headers: _, ...request }) => ({
+        ...request,
+        headers: { 'CONTENT-TYPE': FORMS[form] },
+      }));
+      const encoded = takenCases('CONTENT-ENCODING: GZIP', [form], (request) => ({
+        ...gzipped(request),
+        headers: { 'CONTENT-TYPE': FORMS[form], 'CONTENT-ENCODING': 'GZIP' },
+      }));
+      return [...upper, ...encoded];
+    }),
+  },
+  {
+    id: 'http.chunked',
+    level: 'expected',
+    section: 'RFC 9112, 7.1',
+    sentence: 'A body may come in chunks, without a content length.',
+    over: ['http'],
+    cases: [
+      ...takenCases('in chunks', EACH_FORM, (request) => ({ ...request, isChunked: true })),
+      ...takenCases('in chunks, gzip', EACH_FORM, (request) => ({ ...gzipped(request), isChunked: true })),
+    ],
+  },
+  {
+    id: 'http.expect-continue',
+    level: 'expected',
+    section: 'RFC 9110, 10.1.1',
+    sentence: 'A client that asks whether it may send, as curl does with what is large, is told so.',
+    over: ['http'],
+    cases: EACH_FORM.map((form) => ({
+      name: form,
+      async run({ http }) {
+        const { headers, ...request } = postOf('traces', form, largeRequest('traces', EXPECTANT_BYTES));
+        wantOk(await http.send({ ...request, headers: { ...headers, expect: '100-continue' } }), form);
+      },
+    })),
+  },
+];
+
+const h2cClauses: readonly Clause[] = [
+  {
+    id: 'http.h2c',
+    level: 'expected',
+    section: 'OTLP/HTTP (MAY)',
+    sentence: 'A client may speak HTTP/2 at once, without TLS, on the port of HTTP/1.1.',
+    over: ['http'],
+    cases: [
+      ...EACH.map(({ signal, form }) => ({
+        name: `${signal}, ${form}`,
+        async run({ openH2c }) {
+          const http = await openH2c();
+          wantOk(await http.send(postOf(signal, form)), form);
+          wantOk(await http.send(gzipped(postOf(signal, form))), form);
+          http.close();
+        },
+      })),
+      ...EACH_FORM.map((form) => ({
+        name: `${form}, bad data`,
+        async run({ openH2c }) {
+          const http = await openH2c();
+          const answer = await http.send(postBytes('traces', form, Buffer.from('this is neither')));
+          want(answer.status === 400, 'HTTP 400', () => httpCame(answer));
+          statusIn(answer, form);
+          http.close();
+        },
+      })),
+      ...EACH_FORM.map((form) => ({
+        name: `${form}, too large`,
+        async run({ openH2c, tooLargeBytes }) {
+          const http = await openH2c();
+          const answer = await http.send(postOf('traces', form, largeRequest('traces', tooLargeBytes)));
+          want(answer.status >= 400, 'an error', () => httpCame(answer));
+          wantOk(await http.send(postOf('traces', form)), form);
+          http.close();
+        },
+      })),
+      {
+        name: `${STREAMS_AT_ONCE} requests at once`,
+        async run({ openH2c }) {
+          const http = await openH2c();
+          const all = Array.from({ length: STREAMS_AT_ONCE }, () => http.send(postOf('logs', 'protobuf')));
+          for (const answer of await Promise.all(all)) wantOk(answer, 'protobuf');
+          http.close();
+        },
+      },
+    ],
+  },
+];
+
+export const httpTransportClauses: readonly Clause[] = [...http1Clauses, ...h2cClauses];

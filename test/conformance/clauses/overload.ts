@@ -1,0 +1,119 @@
+/** What a server says that has more to do than it can hold. */
+import { grpcCame, httpCame, statusIn, wantOk, wantTaken } from '../answers.ts';
+import { type Clause, Mismatch, NotOffered, want } from '../clause.ts';
+import { CODES, type GrpcAnswer } from '../clients/grpc.ts';
+import type { HttpAnswer } from '../clients/http.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { fieldsOf } from '../wire/bytes.ts';
+import { protobufOf } from '../wire/messages.ts';
+import { largeRequest } from '../wire/telemetry.ts';
+import { callOf } from './grpc.ts';
+import { EACH_FORM, postOf } from './http.ts';
+
+const RETRY_INFO = 'google.rpc.RetryInfo';
+/** How long a server may take to see what was sent to it. */
+const SETTLE_MS = 300;
+/** How often it is asked, and how long after each time, whether it serves again. */
+const [ASKED, PAUSE_MS] = [20, 100];
+const HELD_BACK_BYTES = 1024;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** How many requests, each half as large as the server takes, are more than it holds. */
+function countOf({ overloadBytes, tooLargeBytes }: Endpoint): { count: number; bytes: number } {
+  if (overloadBytes === undefined) throw new NotOffered('no --overload was given');
+  const bytes = tooLargeBytes >> 1;
+  return { bytes, count: Math.ceil(overloadBytes / bytes) };
+}
+
+/** The first answer to requests that do not end; where none comes, to one that does. */
+async function firstOf<Answer>(unfinished: readonly Promise<Answer>[], one: () => Promise<Answer>): Promise<Answer> {
+  const early = Promise.any(unfinished);
+  early.catch(() => {});
+  return (await Promise.race([early, sleep(SETTLE_MS)])) ?? (await one());
+}
+
+async function overloadHttp(endpoint: Endpoint, form: 'protobuf' | 'json'): Promise<HttpAnswer> {
+  const { bytes, count } = countOf(endpoint);
+  const request = { ...postOf('traces', form, largeRequest('traces', bytes)), holdsBackBytes: HELD_BACK_BYTES };
+  const clients = Array.from({ length: count }, () => endpoint.openHttp());
+  const answer = await firstOf(
+    clients.map((client) => client.send(request)),
+    () => endpoint.openHttp().send(postOf('traces', form)),
+  );
+  for (const client of clients) client.close();
+  if (answer.status === 200) throw new NotOffered('it holds as much, and takes more');
+  return answer;
+}
+
+async function overloadGrpc(endpoint: Endpoint): Promise<GrpcAnswer> {
+  const { bytes, count } = countOf(endpoint);
+  const call = {
+    ...callOf('traces', protobufOf('traces', largeRequest('traces', bytes))),
+    halfway: new Promise<void>(() => {}),
+  };
+  const clients = Array.from({ length: count * 2 }, () => endpoint.openGrpc());
+  const answer = await firstOf(
+    clients.map((client) => client.call(call)),
+    () => endpoint.openGrpc().call(callOf('traces')),
+  );
+  for (const client of clients) client.close();
+  if (answer.code === 0) throw new NotOffered('it holds as much, and takes more');
+  return answer;
+}
+
+/** That it takes requests again, once the others are gone. */
+async function wantServing(check: () => Promise<void>): Promise<void> {
+  for (let i = 0; ; i++) {
+    try {
+      return await check();
+    } catch (error) {
+      if (i === ASKED || !(error instanceof Mismatch)) throw error;
+      await sleep(PAUSE_MS);
+    }
+  }
+}
+
+export const overloadClauses: readonly Clause[] = [
+  {
+    id: 'grpc.overload',
+    level: 'SHOULD',
+    section: 'OTLP/gRPC Throttling',
+    sentence:
+      'An overloaded server says UNAVAILABLE, with a RetryInfo that is one if it has any; then it serves again.',
+    over: ['grpc'],
+    cases: [
+      {
+        name: 'many large calls that do not end',
+        async run(endpoint) {
+          const answer = await overloadGrpc(endpoint);
+          const info = answer.details?.details.find(({ type }) => type === RETRY_INFO)?.value;
+          const isRetryable = CODES[answer.code] === 'RESOURCE_EXHAUSTED' && info !== undefined;
+          want(CODES[answer.code] === 'UNAVAILABLE' || isRetryable, 'UNAVAILABLE', () => grpcCame(answer));
+          const isDelay = info === undefined || fieldsOf(info as Buffer).some(({ number }) => number === 1);
+          want(isDelay, 'a RetryInfo with its retry_delay', 'one without');
+          await wantServing(async () => wantTaken(await endpoint.grpc.call(callOf('traces'))));
+        },
+      },
+    ],
+  },
+  {
+    id: 'http.overload',
+    level: 'SHOULD',
+    section: 'OTLP/HTTP Throttling',
+    sentence:
+      'An overloaded server says 429 or 503, as a Status, with a Retry-After in seconds if any; then it serves again.',
+    over: ['http'],
+    cases: EACH_FORM.map((form) => ({
+      name: `${form}, many large requests that do not end`,
+      async run(endpoint) {
+        const answer = await overloadHttp(endpoint, form);
+        want(answer.status === 429 || answer.status === 503, 'HTTP 429 or 503', () => httpCame(answer));
+        const after = answer.headers['retry-after'] ?? '1';
+        want(/^\d+$/.test(after), 'Retry-After in seconds', `Retry-After: ${after}`);
+        statusIn(answer, form);
+        await wantServing(async () => wantOk(await endpoint.http.send(postOf('traces', form)), form));
+      },
+    })),
+  },
+];
