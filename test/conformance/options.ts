@@ -65,7 +65,11 @@ export function parseOptions(argv: readonly string[]): Options {
     throw new UsageError('--write wants all clauses: leave --only and --level out');
   }
   return {
-    ...{ grpc, http, sink, only, json },
+    grpc,
+    http,
+    sink,
+    only,
+    json,
     tooLargeBytes: sizeOf('too-large', values['too-large']),
     overloadBytes: sizeOf('overload', values.overload),
     start: start === undefined ? undefined : oneOf('start', start, SYSTEM_NAMES),
@@ -82,8 +86,17 @@ function parsed(argv: readonly string[]) {
     return parseArgs({
       args: [...argv],
       options: {
-        ...{ grpc: text, http: text, sink: text, 'too-large': text, overload: text, start: text, level: text },
-        ...{ json: text, list: flag, write: flag, help: flag },
+        grpc: text,
+        http: text,
+        sink: text,
+        'too-large': text,
+        overload: text,
+        start: text,
+        level: text,
+        json: text,
+        list: flag,
+        write: flag,
+        help: flag,
         only: { type: 'string', multiple: true },
       },
     });

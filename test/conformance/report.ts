@@ -101,7 +101,10 @@ function grouped(failures: readonly Failure[]): Group[] {
 
 export function jsonReport(tested: Tested, results: readonly ClauseResult[]): string {
   const clauses = results.map(({ clause: { id, level, section, sentence }, ...result }) => ({
-    ...{ id, level, section, sentence },
+    id,
+    level,
+    section,
+    sentence,
     ...result,
   }));
   return `${JSON.stringify({ specification: SPECIFICATION, ...tested, totals: totalsOf(results), clauses }, null, 2)}\n`;

@@ -9,10 +9,10 @@ import { COLLECTOR, COLLECTOR_VERSION, install } from '../../bench/peers/install
 export const SYSTEM_NAMES = ['windback', 'collector'] as const;
 export type SystemName = (typeof SYSTEM_NAMES)[number];
 
-/** Both take at most 4 MiB as they are configured here. */
-export const TOO_LARGE_BYTES = 5 * 1024 * 1024;
-/** Windback holds 16 MiB as it is configured here. */
-const OVERLOAD_BYTES = 32 * 1024 * 1024;
+/** Both take at most 1 MiB as they are configured here. */
+export const TOO_LARGE_BYTES = 1.25 * 1024 * 1024;
+/** Windback holds 4 MiB as it is configured here. */
+const OVERLOAD_BYTES = 8 * 1024 * 1024;
 
 const START_MS_MAX = 30_000;
 const LOOPBACK = '127.0.0.1';

@@ -12,7 +12,12 @@ export function callOf(signal: Signal, message: Uint8Array = protobufOf(signal, 
 
 export function gzipCallOf(signal: Signal, message?: Uint8Array): GrpcCall {
   const plain = callOf(signal, message);
-  return { ...plain, message: gzipSync(plain.message), isCompressed: true, headers: { 'grpc-encoding': 'gzip' } };
+  return {
+    ...plain,
+    message: gzipSync(plain.message, { level: 1 }),
+    isCompressed: true,
+    headers: { 'grpc-encoding': 'gzip' },
+  };
 }
 
 /** Requests without any telemetry, as near to nothing as they come. */

@@ -21,7 +21,7 @@ export function postBytes(signal: Signal, form: Form, body: Uint8Array): HttpReq
 
 export function gzipped(request: HttpRequest): HttpRequest {
   const headers = { ...request.headers, 'content-encoding': 'gzip' };
-  return { ...request, headers, body: gzipSync(request.body ?? '') };
+  return { ...request, headers, body: gzipSync(request.body ?? '', { level: 1 }) };
 }
 
 function emptyRequests(signal: Signal): [name: string, request: Json][] {

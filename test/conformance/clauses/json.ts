@@ -341,7 +341,18 @@ const textsClause: Clause = {
 };
 
 export const jsonClauses: readonly Clause[] = [
-  ...[namesClause, idsClause, wrongIdsClause, enumsClause, integersClause, digitsClause, doublesClause],
-  ...[bytesClause, alternativesClause],
-  ...[anyValueClause, newFieldsClause, unknownFieldsClause, nullsClause, textsClause],
+  namesClause,
+  idsClause,
+  wrongIdsClause,
+  enumsClause,
+  integersClause,
+  digitsClause,
+  doublesClause,
+  bytesClause,
+  alternativesClause,
+  anyValueClause,
+  newFieldsClause,
+  unknownFieldsClause,
+  nullsClause,
+  textsClause,
 ];

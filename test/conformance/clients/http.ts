@@ -137,12 +137,12 @@ async function sendBody(to: Writable, told: HttpRequest, isAnswered: () => boole
 
 function drained(to: Writable): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setInterval(() => (to.destroyed || !to.writableNeedDrain ? done() : undefined), 5);
     const done = (): void => {
-      clearInterval(timer);
+      to.off('drain', done).off('close', done);
       resolve();
     };
-    to.once('drain', done).once('close', done);
+    if (to.destroyed || !to.writableNeedDrain) resolve();
+    else to.once('drain', done).once('close', done);
   });
 }
 

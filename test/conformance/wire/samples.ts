@@ -57,9 +57,19 @@ const around: Parts = {
 };
 
 const span: Json = {
-  ...{ traceId: TRACE_ID, spanId: SPAN_ID, parentSpanId: 'eee19b7ec3c1b173', traceState: 'vendor=1', flags: 257 },
-  ...{ name: 'GET /items', kind: 3, startTimeUnixNano: START, endTimeUnixNano: END },
-  ...{ attributes, droppedAttributesCount: 1, droppedEventsCount: 2, droppedLinksCount: 3 },
+  traceId: TRACE_ID,
+  spanId: SPAN_ID,
+  parentSpanId: 'eee19b7ec3c1b173',
+  traceState: 'vendor=1',
+  flags: 257,
+  name: 'GET /items',
+  kind: 3,
+  startTimeUnixNano: START,
+  endTimeUnixNano: END,
+  attributes,
+  droppedAttributesCount: 1,
+  droppedEventsCount: 2,
+  droppedLinksCount: 3,
   events: [{ timeUnixNano: END, name: 'retry', attributes, droppedAttributesCount: 4 }],
   links: [
     { traceId: TRACE_ID, spanId: SPAN_ID, traceState: 'vendor=2', attributes, droppedAttributesCount: 5, flags: 256 },
@@ -68,9 +78,17 @@ const span: Json = {
 };
 
 const log: Json = {
-  ...{ timeUnixNano: START, observedTimeUnixNano: END, severityNumber: 17, severityText: 'ERROR' },
-  ...{ body: { kvlistValue: { values: attributes } }, attributes, droppedAttributesCount: 1, flags: 1 },
-  ...{ traceId: TRACE_ID, spanId: SPAN_ID, eventName: 'device.crash' },
+  timeUnixNano: START,
+  observedTimeUnixNano: END,
+  severityNumber: 17,
+  severityText: 'ERROR',
+  body: { kvlistValue: { values: attributes } },
+  attributes,
+  droppedAttributesCount: 1,
+  flags: 1,
+  traceId: TRACE_ID,
+  spanId: SPAN_ID,
+  eventName: 'device.crash',
 };
 
 const exemplars = [
@@ -91,7 +109,12 @@ const metrics: readonly Json[] = [
       dataPoints: [
         {
           ...point,
-          ...{ count: '6', sum: 7.5, min: 0.5, max: 4, bucketCounts: ['1', '2', '3'], explicitBounds: [1, 2] },
+          count: '6',
+          sum: 7.5,
+          min: 0.5,
+          max: 4,
+          bucketCounts: ['1', '2', '3'],
+          explicitBounds: [1, 2],
           exemplars,
         },
       ],
@@ -104,8 +127,15 @@ const metrics: readonly Json[] = [
       dataPoints: [
         {
           ...point,
-          ...{ count: '9', sum: 7.5, scale: -2, zeroCount: '2', zeroThreshold: 0.001, min: -1, max: 4 },
-          ...{ positive: { offset: 3, bucketCounts: ['4'] }, negative: { offset: -3, bucketCounts: ['1', '2'] } },
+          count: '9',
+          sum: 7.5,
+          scale: -2,
+          zeroCount: '2',
+          zeroThreshold: 0.001,
+          min: -1,
+          max: 4,
+          positive: { offset: 3, bucketCounts: ['4'] },
+          negative: { offset: -3, bucketCounts: ['1', '2'] },
           exemplars,
         },
       ],

@@ -1,4 +1,5 @@
 /** Telemetry in OTLP/JSON, as the cases send it. */
+import { randomBytes } from 'node:crypto';
 import type { Signal } from './messages.ts';
 
 export const TRACE_ID = '5b8efff798038103d269b633813fc60c';
@@ -77,9 +78,18 @@ function itemsOf(signal: Signal, item: Json): Json {
   return { [NAMES[signal].items]: [item] };
 }
 
-/** A request of traces, with its span's text so long that its bytes are a little more than told. */
-export function largeRequest(signal: Signal, bytes: number, letter: () => string = () => 'a'.repeat(1024)): Json {
-  const pieces = Array.from({ length: Math.ceil(bytes / 1024) + 1 }, letter);
-  const attributes = [{ key: 'text', value: { stringValue: pieces.join('') } }];
-  return requestOf(signal, { item: { attributes } });
+const large = new Map<string, Json>();
+
+/**
+ * A request whose one item has a text so long that its bytes are a little more than told: of one letter, or of letters
+ * that do not compress to less than half. It is made once, as making it takes time.
+ */
+export function largeRequest(signal: Signal, bytes: number, letters: 'same' | 'random' = 'same'): Json {
+  const key = `${signal} ${bytes} ${letters}`;
+  const made = large.get(key);
+  if (made !== undefined) return made;
+  const text = letters === 'same' ? 'a'.repeat(bytes) : randomBytes(bytes >> 1).toString('hex');
+  const request = requestOf(signal, { item: { attributes: [{ key: 'text', value: { stringValue: text } }] } });
+  large.set(key, request);
+  return request;
 }
