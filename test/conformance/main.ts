@@ -1,6 +1,6 @@
 /** Tests a server of OTLP against the specification: `npm run conformance -- --help`. */
 import { writeFileSync } from 'node:fs';
-import { CLAUSES } from './all-clauses.ts';
+import { chosen } from './choose.ts';
 import type { Clause } from './clause.ts';
 import { openEndpoint } from './open.ts';
 import { HELP, type Options, parseOptions, UsageError } from './options.ts';
@@ -39,16 +39,6 @@ async function main(options: Options): Promise<number> {
   if (options.json !== undefined) writeFileSync(options.json, jsonReport(tested, results));
   if (options.isWritten) writeTable(options.start as string, markdownReport(tested, results));
   return results.some(({ failures }) => failures.length > 0) ? FAILED : 0;
-}
-
-function chosen({ only, levels }: Options): Clause[] {
-  for (const beginning of only) {
-    if (!CLAUSES.some(({ id }) => id.startsWith(beginning))) {
-      throw new UsageError(`no clause begins with ${beginning}: --list shows them`);
-    }
-  }
-  const isMeant = ({ id }: Clause): boolean => only.length === 0 || only.some((beginning) => id.startsWith(beginning));
-  return CLAUSES.filter((clause) => levels.includes(clause.level) && isMeant(clause));
 }
 
 function list(clauses: readonly Clause[]): string {

@@ -266,9 +266,9 @@ const requestClauses: readonly Clause[] = [
     id: 'http.error-status',
     level: 'MUST',
     section: 'OTLP/HTTP, Failures',
-    sentence: 'The body of every other 4xx or 5xx of an OTLP path is a google.rpc.Status as well, in either encoding.',
+    sentence: 'The body of every other 4xx or 5xx to an OTLP request is a google.rpc.Status too, in either encoding.',
     over: ['http'],
-    cases: wrongCases([...OTHER_METHODS, ...OTHER_TYPES, ...OTHER_ENCODINGS], (answer) => {
+    cases: wrongCases([...OTHER_TYPES, ...OTHER_ENCODINGS], (answer) => {
       want(answer.status >= 400, 'an error', () => httpCame(answer));
       statusInEither(answer);
     }),
@@ -277,9 +277,9 @@ const requestClauses: readonly Clause[] = [
     id: 'http.error-status-elsewhere',
     level: 'expected',
     section: 'OTLP/HTTP, Failures',
-    sentence: 'So is the body of a 404 on a path that is not of OTLP.',
+    sentence: 'So is the body of a 404 or 405, to what is no request of OTLP.',
     over: ['http'],
-    cases: wrongCases(OTHER_PATHS, (answer) => {
+    cases: wrongCases([...OTHER_PATHS, ...OTHER_METHODS], (answer) => {
       want(answer.status >= 400, 'an error', () => httpCame(answer));
       statusInEither(answer);
     }),

@@ -158,7 +158,7 @@ const integersClause: Clause = {
   id: 'http.json-integers',
   level: 'MUST',
   section: SECTION,
-  sentence: '64-bit integers are decimal text or numbers.',
+  sentence: 'Integers of 64 bits are decimal text or numbers.',
   over: ['http'],
   cases: [
     ...[`"${TIME}"`, TIME].flatMap((text) => [

@@ -1,0 +1,159 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CLAUSES } from './all-clauses.ts';
+import { chosen } from './choose.ts';
+import { openEndpoint } from './open.ts';
+import { parseOptions, UsageError } from './options.ts';
+import { PAGE, withTable } from './page.ts';
+import { type ClauseResult, runClauses } from './run.ts';
+import { Sink } from './sink.ts';
+import { type Running, start, TOO_LARGE_BYTES } from './systems.ts';
+import { GRPC_FAULTS, WrongGrpc } from './wrong-grpc.ts';
+import { HTTP_FAULTS, WrongHttp } from './wrong-http.ts';
+
+const SUITE_MS_MAX = 100_000;
+
+const sink = new Sink();
+let windback: Running;
+let wrongHttp: WrongHttp;
+let wrongGrpc: WrongGrpc;
+
+beforeAll(async () => {
+  const address = await sink.start('127.0.0.1', 0);
+  windback = await start('windback', Number(address.split(':').at(-1)), () => {});
+  wrongHttp = new WrongHttp(windback.http);
+  wrongGrpc = new WrongGrpc(windback.grpc);
+});
+
+afterAll(async () => {
+  wrongHttp.close();
+  wrongGrpc.close();
+  await windback.stop();
+  sink.close();
+});
+
+async function results(grpc: string, http: string, overloadBytes?: number): Promise<ClauseResult[]> {
+  const endpoint = openEndpoint({ grpc, http, tooLargeBytes: TOO_LARGE_BYTES, overloadBytes, sink });
+  try {
+    return await runClauses(CLAUSES, endpoint, { hasGrpc: true, hasHttp: true });
+  } finally {
+    endpoint.close();
+  }
+}
+
+const broken = (all: readonly ClauseResult[]): string[] =>
+  all.filter(({ failures }) => failures.length > 0).map(({ clause }) => clause.id);
+
+describe('the suite', () => {
+  it(
+    'finds nothing wrong with Windback',
+    async () => {
+      const all = await results(windback.grpc, windback.http, windback.overloadBytes);
+      expect(all.flatMap(({ clause, failures }) => failures.map((failure) => ({ id: clause.id, ...failure })))).toEqual(
+        [],
+      );
+      const left = all.filter(({ notOffered }) => notOffered.length > 0).map(({ clause }) => clause.id);
+      expect(left).toEqual(['grpc.partial-success', 'http.partial-success']);
+    },
+    SUITE_MS_MAX,
+  );
+
+  it(
+    'finds what is wrong with servers that are wrong, and nothing else',
+    async () => {
+      const all = await results(await wrongGrpc.start(), await wrongHttp.start());
+      const faults = [...Object.values(GRPC_FAULTS), ...Object.values(HTTP_FAULTS)];
+      const meant = new Set(faults.flatMap(({ breaks }) => breaks));
+      expect(broken(all).toSorted()).toEqual([...meant].toSorted());
+    },
+    SUITE_MS_MAX,
+  );
+
+  it('has clauses that are named and told apart', () => {
+    const ids = CLAUSES.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { id, sentence, cases } of CLAUSES) {
+      expect(id).toMatch(/^(grpc|http)\.[a-z0-9]+(-[a-z0-9]+)*$/);
+      expect(sentence).toMatch(/^[A-Z].*\.$/);
+      expect(cases.length, id).toBeGreaterThan(0);
+      const names = cases.map(({ name }) => name);
+      expect(new Set(names).size, id).toBe(names.length);
+    }
+  });
+});
+
+async function cli(...args: string[]) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), ...args]);
+  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await closed, stdout, stderr };
+}
+
+describe('npm run conformance', () => {
+  it('tests endpoints that it is told', async () => {
+    const report = join(mkdtempSync(join(tmpdir(), 'windback-')), 'report.json');
+    const { code, stdout, stderr } = await cli('--http', windback.http, '--only', 'http.export', '--json', report);
+    expect(stderr).toBe('[1/1] http.export: 6 passed\n');
+    expect(stdout).toContain('1 clauses, 0 of them broken; 6 cases: 6 passed, 0 failed, 0 not offered');
+    expect(code).toBe(0);
+    const { clauses, totals } = JSON.parse(readFileSync(report, 'utf8'));
+    expect(totals).toMatchObject({ cases: 6, failed: 0 });
+    expect(clauses).toMatchObject([{ id: 'http.export', level: 'MUST', passed: 6, failures: [] }]);
+  });
+
+  it('says by its exit code that something failed, and what', async () => {
+    // Nothing listens there.
+    const { code, stdout } = await cli('--grpc', '127.0.0.1:1', '--only', 'grpc.export', '--only', 'http.export');
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/wanted {2}an answer\n +came {4}it speaks no HTTP\/2: connect ECONNREFUSED/);
+    expect(stdout).toContain('not offered: no --http was given');
+  });
+
+  it.each([
+    [['--http', 'localhost'], '--http wants HOST:PORT'],
+    [['--only', 'http.nonsense'], 'no clause begins with http.nonsense'],
+    [['--level', 'MAY'], '--level is one of MUST, SHOULD, expected, not MAY'],
+    [['--too-large', '5'], '--too-large wants a size such as 24MiB'],
+    [['--grpc', 'localhost:4317', '--start', 'collector'], '--start is instead of --grpc and --http'],
+    [['--sink', 'localhost:5318'], '--sink is for endpoints of your own'],
+    [['--write', '--level', 'MUST'], '--write wants all clauses'],
+  ])('refuses %j', (args, why) => {
+    expect(() => chosen(parseOptions(args))).toThrow(UsageError);
+    expect(() => chosen(parseOptions(args))).toThrow(why);
+  });
+
+  it('says by its exit code that it cannot be meant', async () => {
+    const { code, stdout, stderr } = await cli('--nonsense');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain("Unknown option '--nonsense'");
+    expect(stderr).toContain('--help');
+  });
+
+  it('lists its clauses, by level', async () => {
+    const { stdout } = await cli('--list', '--level', 'MUST');
+    expect(stdout).toContain('http.export\n');
+    expect(stdout).not.toContain('SHOULD');
+  });
+});
+
+describe('docs/conformance.md', () => {
+  const page = readFileSync(PAGE, 'utf8');
+
+  it('has a table of each system, of the clauses that there are', () => {
+    for (const name of ['windback', 'collector']) {
+      const [, table = ''] = page.split(new RegExp(`<!-- (?:end of )?table ${name} -->`));
+      const rows = [...table.matchAll(/^\| `([^`]+)` \| (\w+) \|/gm)].map(([, id, level]) => `${id} ${level}`);
+      expect(rows).toEqual(CLAUSES.map(({ id, level }) => `${id} ${level}`));
+      expect(withTable(page, name, table.trim())).toBe(page);
+    }
+  });
+
+  it('shows the configuration of the Collector that is tested', () => {
+    const config = readFileSync(join(import.meta.dirname, 'collector.yaml'), 'utf8');
+    expect(page).toContain(`\`\`\`yaml collector\n${config}\`\`\``);
+  });
+});
