@@ -12,9 +12,17 @@ export type Form = keyof typeof FORMS;
 const TEXT_CHARS_MAX = 160;
 
 export function httpCame(answer: HttpAnswer): string {
-  const { status, body } = answer;
-  const text = body.length === 0 ? 'no body' : readable(body);
-  return `HTTP ${status}, ${mediaType(answer) || 'no content type'}, ${text}`;
+  return `HTTP ${answer.status}, ${mediaType(answer) || 'no content type'}, ${bodyText(answer)}`;
+}
+
+function bodyText(answer: HttpAnswer): string {
+  if (answer.body.length === 0) return 'no body';
+  if (answer.status < 400 || mediaType(answer) !== FORMS.protobuf) return readable(answer.body);
+  try {
+    return shortened(statusOfProtobuf(answer.body).message);
+  } catch {
+    return readable(answer.body);
+  }
 }
 
 export function grpcCame({ httpStatus, code, message, body }: GrpcAnswer): string {
@@ -126,14 +134,10 @@ function parsed(answer: HttpAnswer, wanted: string): Record<string, unknown> {
   return read as Record<string, unknown>;
 }
 
-/** Bytes as one line of text, those that are none as dots. */
+/** Bytes as one line of text; those that are none as dots, or by their number where that is all. */
 function readable(bytes: Buffer): string {
-  return shortened(
-    bytes
-      .toString('latin1')
-      .trim()
-      .replaceAll(/[^\x20-\x7e]+/g, '·'),
-  );
+  const text = bytes.toString('latin1').replaceAll(/[^\x20-\x7e]+/g, '·');
+  return /[^·]/.test(text) ? shortened(text.trim()) : `${bytes.length} bytes`;
 }
 
 function shortened(text: string): string {

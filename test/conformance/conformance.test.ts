@@ -79,9 +79,9 @@ describe('the suite', () => {
     for (const { id, sentence, cases } of CLAUSES) {
       expect(id).toMatch(/^(grpc|http)\.[a-z0-9]+(-[a-z0-9]+)*$/);
       expect(sentence).toMatch(/^[A-Z].*\.$/);
-      expect(cases.length, id).toBeGreaterThan(0);
+      expect(cases.length).toBeGreaterThan(0);
       const names = cases.map(({ name }) => name);
-      expect(new Set(names).size, id).toBe(names.length);
+      expect(names).toEqual([...new Set(names)]);
     }
   });
 });
@@ -98,7 +98,7 @@ describe('npm run conformance', () => {
     const report = join(mkdtempSync(join(tmpdir(), 'windback-')), 'report.json');
     const { code, stdout, stderr } = await cli('--http', windback.http, '--only', 'http.export', '--json', report);
     expect(stderr).toBe('[1/1] http.export: 6 passed\n');
-    expect(stdout).toContain('1 clauses, 0 of them broken; 6 cases: 6 passed, 0 failed, 0 not offered');
+    expect(stdout).toContain('MUST: 1 kept, 0 broken. 6 cases: 6 passed, 0 failed, 0 not offered.');
     expect(code).toBe(0);
     const { clauses, totals } = JSON.parse(readFileSync(report, 'utf8'));
     expect(totals).toMatchObject({ cases: 6, failed: 0 });

@@ -64,13 +64,13 @@ async function testStarted(options: Options, clauses: readonly Clause[]): Promis
 }
 
 async function testGiven(options: Options, clauses: readonly Clause[]): Promise<Report> {
-  const { grpc, http, sink: listensAt, tooLargeBytes = TOO_LARGE_BYTES_DEFAULT, overloadBytes } = options;
+  const { grpc, http, headers, sink: listensAt, tooLargeBytes = TOO_LARGE_BYTES_DEFAULT, overloadBytes } = options;
   const sink = listensAt === undefined ? undefined : new Sink();
   if (listensAt !== undefined) {
     const [, host = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(listensAt) ?? [];
     await sink?.start(host, Number(port));
   }
-  const endpoint = openEndpoint({ grpc, http, tooLargeBytes, overloadBytes, sink });
+  const endpoint = openEndpoint({ grpc, http, headers, tooLargeBytes, overloadBytes, sink });
   const settings = { hasGrpc: grpc !== undefined, hasHttp: http !== undefined, done: progress(clauses) };
   const results = await runClauses(clauses, endpoint, settings);
   endpoint.close();

@@ -10,6 +10,8 @@ export interface EndpointSettings {
   /** As host:port; a protocol that is missing is not tested. */
   readonly grpc?: string | undefined;
   readonly http?: string | undefined;
+  /** Sent with every request, such as what lets a client in. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly tooLargeBytes: number;
   readonly overloadBytes?: number | undefined;
   readonly sink?: Sink | undefined;
@@ -17,7 +19,7 @@ export interface EndpointSettings {
 
 /** `close` ends every connection that was opened. */
 export function openEndpoint(settings: EndpointSettings): Endpoint & { close(): void } {
-  const { grpc = '', http = '', tooLargeBytes, overloadBytes, sink } = settings;
+  const { grpc = '', http = '', headers = {}, tooLargeBytes, overloadBytes, sink } = settings;
   const opened: { close(): void }[] = [];
   const keep = <Client extends { close(): void }>(client: Client): Client => {
     opened.push(client);
@@ -27,13 +29,13 @@ export function openEndpoint(settings: EndpointSettings): Endpoint & { close(): 
     const session = await connected(http).catch((error: Error) => {
       throw new NotOffered(`no HTTP/2 without TLS on the HTTP port: ${error.message}`);
     });
-    return keep(new Http2Client(session));
+    return keep(new Http2Client(session, headers));
   };
   return {
-    grpc: keep(new GrpcClient(grpc)),
-    http: keep(new Http1Client(http === '' ? 'localhost:0' : http)),
-    openGrpc: () => keep(new GrpcClient(grpc)),
-    openHttp: () => keep(new Http1Client(http, 1)),
+    grpc: keep(new GrpcClient(grpc, headers)),
+    http: keep(new Http1Client(http === '' ? 'localhost:0' : http, headers)),
+    openGrpc: () => keep(new GrpcClient(grpc, headers)),
+    openHttp: () => keep(new Http1Client(http, headers, 1)),
     openH2c,
     tooLargeBytes,
     overloadBytes,

@@ -9,6 +9,7 @@ Tests a server of OTLP against each MUST and SHOULD of the specification that a 
 
   --grpc HOST:PORT    the endpoint of OTLP/gRPC, without TLS
   --http HOST:PORT    the endpoint of OTLP/HTTP, without TLS; what is not given is not tested
+  --header LINE       send it with every request, such as 'authorization: Bearer x'; may be repeated
   --sink HOST:PORT    listen there for what the endpoint forwards as OTLP/HTTP protobuf, to see what it understood
   --too-large SIZE    how large a request is that the endpoint does not take (80MiB)
   --overload SIZE     how much of unfinished requests is more than the endpoint holds; without it, that is not tested
@@ -32,6 +33,7 @@ Exit codes: 0 all passed, 1 something failed, 2 usage.
 export interface Options {
   readonly grpc: string | undefined;
   readonly http: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
   readonly sink: string | undefined;
   readonly tooLargeBytes: number | undefined;
   readonly overloadBytes: number | undefined;
@@ -70,6 +72,7 @@ export function parseOptions(argv: readonly string[]): Options {
     sink,
     only,
     json,
+    headers: Object.fromEntries((values.header ?? []).map(headerOf)),
     tooLargeBytes: sizeOf('too-large', values['too-large']),
     overloadBytes: sizeOf('overload', values.overload),
     start: start === undefined ? undefined : oneOf('start', start, SYSTEM_NAMES),
@@ -98,11 +101,18 @@ function parsed(argv: readonly string[]) {
         write: flag,
         help: flag,
         only: { type: 'string', multiple: true },
+        header: { type: 'string', multiple: true },
       },
     });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }
+}
+
+function headerOf(given: string): [name: string, value: string] {
+  const [, name, value] = /^([!-9;-~]+): *(.*)$/.exec(given) ?? [];
+  if (name === undefined || value === undefined) throw new UsageError(`--header wants 'NAME: VALUE', not ${given}`);
+  return [name.toLowerCase(), value];
 }
 
 function oneOf<Name extends string>(option: string, given: string, names: readonly Name[]): Name {

@@ -1,5 +1,6 @@
 /** The report in its forms: text for a terminal, an object for programs, tables for the documentation. */
 import { SPECIFICATION } from './all-clauses.ts';
+import { LEVELS, type Level } from './clause.ts';
 import type { ClauseResult, Failure } from './run.ts';
 
 /** What was tested. */
@@ -10,22 +11,37 @@ export interface Tested {
   readonly http: string | undefined;
 }
 
-export interface Totals {
-  readonly clauses: number;
-  readonly clausesFailed: number;
+interface Totals {
   readonly cases: number;
   readonly passed: number;
   readonly failed: number;
   readonly notOffered: number;
+  /** Clauses of each level: those of which no case failed and some passed, those broken, those of which nothing ran. */
+  readonly clauses: Readonly<Record<Level, { kept: number; broken: number; notOffered: number }>>;
 }
 
 export function totalsOf(results: readonly ClauseResult[]): Totals {
   const sum = (count: (result: ClauseResult) => number) => results.reduce((total, one) => total + count(one), 0);
   const [passed, failed] = [sum((one) => one.passed), sum((one) => one.failures.length)];
   const notOffered = sum((one) => one.notOffered.length);
-  const clausesFailed = results.filter(({ failures }) => failures.length > 0).length;
-  const cases = passed + failed + notOffered;
-  return { clauses: results.length, clausesFailed, cases, passed, failed, notOffered };
+  const clausesOf = (level: Level) => {
+    const all = results.filter(({ clause }) => clause.level === level);
+    const broken = all.filter(({ failures }) => failures.length > 0).length;
+    const kept = all.filter((one) => one.failures.length === 0 && one.passed > 0).length;
+    return [level, { kept, broken, notOffered: all.length - broken - kept }] as const;
+  };
+  const clauses = Object.fromEntries(LEVELS.map(clausesOf)) as Totals['clauses'];
+  return { cases: passed + failed + notOffered, passed, failed, notOffered, clauses };
+}
+
+/** One line: clauses by level, and cases. */
+function summaryOf(results: readonly ClauseResult[]): string {
+  const { cases, passed, failed, notOffered, clauses } = totalsOf(results);
+  const levels = LEVELS.filter((level) => results.some(({ clause }) => clause.level === level)).map((level) => {
+    const { kept, broken, notOffered: left } = clauses[level];
+    return `${level}: ${kept} kept, ${broken} broken${left > 0 ? `, ${left} not offered` : ''}`;
+  });
+  return `${levels.join('; ')}. ${cases} cases: ${passed} passed, ${failed} failed, ${notOffered} not offered.`;
 }
 
 /** Such as `5 passed, 1 FAILED`. */
@@ -39,7 +55,6 @@ export function countsOf({ passed, failures, notOffered }: ClauseResult): string
 }
 
 export function textReport(tested: Tested, results: readonly ClauseResult[]): string {
-  const { clauses, clausesFailed, cases, passed, failed, notOffered } = totalsOf(results);
   const width = Math.max(...results.map(({ clause }) => clause.id.length));
   const lines = results.flatMap((result) => {
     const { id, level, sentence } = result.clause;
@@ -50,14 +65,7 @@ export function textReport(tested: Tested, results: readonly ClauseResult[]): st
       ...leftoutsOf(result).map((line) => `${' '.repeat(12)}${line}`),
     ];
   });
-  return [
-    `${tested.title}: conformance with ${SPECIFICATION}`,
-    '',
-    ...lines,
-    '',
-    `${clauses} clauses, ${clausesFailed} of them broken; ${cases} cases: ${passed} passed, ${failed} failed, ${notOffered} not offered`,
-    '',
-  ].join('\n');
+  return [`${tested.title}: conformance with ${SPECIFICATION}`, '', ...lines, '', summaryOf(results), ''].join('\n');
 }
 
 /** How many different failures of a clause are shown, and how many cases of each are named. */
@@ -112,7 +120,6 @@ export function jsonReport(tested: Tested, results: readonly ClauseResult[]): st
 
 /** A table of clauses, and below it what failed and what is not offered. */
 export function markdownReport(tested: Tested, results: readonly ClauseResult[]): string {
-  const { clauses, clausesFailed, cases, passed, failed, notOffered } = totalsOf(results);
   const rows = results.map((result) => {
     const { id, level, sentence } = result.clause;
     return `| \`${id}\` | ${level} | ${cell(sentence)} | ${countsOf(result).replace(/\d+ FAILED/, '**$&**')} |`;
@@ -120,9 +127,9 @@ export function markdownReport(tested: Tested, results: readonly ClauseResult[])
   const failing = results.filter(({ failures }) => failures.length > 0);
   const leaving = results.filter(({ notOffered: left }) => left.length > 0);
   return [
-    `${tested.title}: ${clauses - clausesFailed} of ${clauses} clauses kept; of ${cases} cases ${passed} passed, ${failed} failed, ${notOffered} not offered.`,
+    `**${tested.title}** with ${SPECIFICATION}. Clauses that are ${summaryOf(results)}`,
     '',
-    '| clause | level | | cases |',
+    '| clause | level | what it says | cases |',
     '| --- | --- | --- | --- |',
     ...rows,
     ...(failing.length > 0 ? ['', 'What failed, one example of each clause:', ''] : []),

@@ -15,9 +15,13 @@ export class Sink {
   readonly #arrived = new Map<string, unknown>();
   readonly #waiting = new Map<string, (request: unknown) => void>();
 
+  #released: Promise<void> = Promise.resolve();
+  #release: () => void = () => {};
+
   constructor() {
     this.#server = createServer((request, response) => {
-      void this.#take(request).then(
+      const answered = this.#take(request).then(() => this.#released);
+      void answered.then(
         () => response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end(),
         () => response.writeHead(400).end(),
       );
@@ -45,7 +49,19 @@ export class Sink {
     });
   }
 
+  /** Answers nothing more, until `release`. */
+  hold(): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#released = promise;
+    this.#release = resolve;
+  }
+
+  release(): void {
+    this.#release();
+  }
+
   close(): void {
+    this.release();
     this.#server.closeAllConnections();
     this.#server.close();
   }

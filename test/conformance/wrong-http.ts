@@ -71,7 +71,7 @@ export const HTTP_FAULTS: Readonly<Record<string, Fault>> = {
     breaks: ['http.json-names', 'http.json-new-fields'],
     request: (request) => replaced(request, '"eventName"', '"eventTitle"'),
   },
-  'is not told of empty errors': {
+  'has no body when it refuses a content type': {
     breaks: ['http.error-status'],
     answer: (answer) => (answer.status === 415 ? { ...answer, body: Buffer.alloc(0) } : answer),
   },

@@ -1,4 +1,5 @@
 /** OTLP/HTTP: how requests are carried. */
+import { gzipSync } from 'node:zlib';
 import { type Form, FORMS, httpCame, mediaType, statusIn, wantOk } from '../answers.ts';
 import { type Case, type Clause, want } from '../clause.ts';
 import type { HttpRequest } from '../clients/http.ts';
@@ -61,6 +62,18 @@ const http1Clauses: readonly Clause[] = [
       }));
       return [...upper, ...encoded];
     }),
+  },
+  {
+    id: 'http.gzip-members',
+    level: 'expected',
+    section: 'RFC 1952, 2.2',
+    sentence: 'A body of gzip may be of several members, as what is compressed piece by piece is.',
+    over: ['http'],
+    cases: takenCases('two members', EACH_FORM, ({ body = Buffer.alloc(0), headers, ...request }) => ({
+      ...request,
+      headers: { ...headers, 'content-encoding': 'gzip' },
+      body: Buffer.concat([gzipSync(body.subarray(0, 100)), gzipSync(body.subarray(100))]),
+    })),
   },
   {
     id: 'http.chunked',

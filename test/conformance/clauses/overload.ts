@@ -1,5 +1,5 @@
 /** What a server says that has more to do than it can hold. */
-import { grpcCame, httpCame, statusIn, wantOk, wantTaken } from '../answers.ts';
+import { type Form, grpcCame, httpCame, statusIn, wantOk, wantTaken } from '../answers.ts';
 import { type Clause, Mismatch, NotOffered, want } from '../clause.ts';
 import { CODES, type GrpcAnswer } from '../clients/grpc.ts';
 import type { HttpAnswer } from '../clients/http.ts';
@@ -14,10 +14,12 @@ const RETRY_INFO = 'google.rpc.RetryInfo';
 /** How long a server may take to see what was sent to it. */
 const SETTLE_MS = 300;
 /** How often it is asked, and how long after each time, whether it serves again. */
-const [ASKED, PAUSE_MS] = [20, 100];
+const [ASKED, PAUSE_MS] = [50, 100];
+/** How many requests a server is sent whose own back end is stuck, and how long it may take with each. */
+const [STALLED_REQUESTS_MAX, ANSWER_MS_MAX] = [200, 5000];
 const HELD_BACK_BYTES = 1024;
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const sleep = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(resolve, ms, undefined));
 
 /** How many requests, each half as large as the server takes, are more than it holds. */
 function countOf({ overloadBytes, tooLargeBytes }: Endpoint): { count: number; bytes: number } {
@@ -33,7 +35,7 @@ async function firstOf<Answer>(unfinished: readonly Promise<Answer>[], one: () =
   return (await Promise.race([early, sleep(SETTLE_MS)])) ?? (await one());
 }
 
-async function overloadHttp(endpoint: Endpoint, form: 'protobuf' | 'json'): Promise<HttpAnswer> {
+async function overloadHttp(endpoint: Endpoint, form: Form): Promise<HttpAnswer> {
   const { bytes, count } = countOf(endpoint);
   const request = { ...postOf('traces', form, largeRequest('traces', bytes)), holdsBackBytes: HELD_BACK_BYTES };
   const clients = Array.from({ length: count }, () => endpoint.openHttp());
@@ -62,6 +64,26 @@ async function overloadGrpc(endpoint: Endpoint): Promise<GrpcAnswer> {
   return answer;
 }
 
+/** The first answer that is not as usual, while the server where it all goes does not answer. */
+async function stalled<Answer>(
+  { sink }: Endpoint,
+  send: () => Promise<Answer>,
+  isTaken: (answer: Answer) => boolean,
+): Promise<Answer> {
+  if (sink === undefined) throw new NotOffered('no --sink was given');
+  sink.hold();
+  try {
+    for (let i = 0; i < STALLED_REQUESTS_MAX; i++) {
+      const answer = await Promise.race([send(), sleep(ANSWER_MS_MAX)]);
+      if (answer === undefined) throw new NotOffered('it answers when the server behind it does');
+      if (!isTaken(answer)) return answer;
+    }
+    throw new NotOffered(`it takes ${STALLED_REQUESTS_MAX} requests and more for a server behind it that is stuck`);
+  } finally {
+    sink.release();
+  }
+}
+
 /** That it takes requests again, once the others are gone. */
 async function wantServing(check: () => Promise<void>): Promise<void> {
   for (let i = 0; ; i++) {
@@ -72,6 +94,23 @@ async function wantServing(check: () => Promise<void>): Promise<void> {
       await sleep(PAUSE_MS);
     }
   }
+}
+
+async function wantUnavailable(endpoint: Endpoint, answer: GrpcAnswer): Promise<void> {
+  const info = answer.details?.details.find(({ type }) => type === RETRY_INFO)?.value;
+  const isRetryable = CODES[answer.code] === 'RESOURCE_EXHAUSTED' && info !== undefined;
+  want(CODES[answer.code] === 'UNAVAILABLE' || isRetryable, 'UNAVAILABLE', () => grpcCame(answer));
+  const isDelay = info === undefined || fieldsOf(info as Buffer).some(({ number }) => number === 1);
+  want(isDelay, 'a RetryInfo with its retry_delay', 'one without');
+  await wantServing(async () => wantTaken(await endpoint.grpc.call(callOf('traces'))));
+}
+
+async function wantLater(endpoint: Endpoint, answer: HttpAnswer, form: Form): Promise<void> {
+  want(answer.status === 429 || answer.status === 503, 'HTTP 429 or 503', () => httpCame(answer));
+  const after = answer.headers['retry-after'] ?? '1';
+  want(/^\d+$/.test(after), 'Retry-After in seconds', `Retry-After: ${after}`);
+  statusIn(answer, form);
+  await wantServing(async () => wantOk(await endpoint.http.send(postOf('traces', form)), form));
 }
 
 export const overloadClauses: readonly Clause[] = [
@@ -86,13 +125,14 @@ export const overloadClauses: readonly Clause[] = [
       {
         name: 'many large calls that do not end',
         async run(endpoint) {
-          const answer = await overloadGrpc(endpoint);
-          const info = answer.details?.details.find(({ type }) => type === RETRY_INFO)?.value;
-          const isRetryable = CODES[answer.code] === 'RESOURCE_EXHAUSTED' && info !== undefined;
-          want(CODES[answer.code] === 'UNAVAILABLE' || isRetryable, 'UNAVAILABLE', () => grpcCame(answer));
-          const isDelay = info === undefined || fieldsOf(info as Buffer).some(({ number }) => number === 1);
-          want(isDelay, 'a RetryInfo with its retry_delay', 'one without');
-          await wantServing(async () => wantTaken(await endpoint.grpc.call(callOf('traces'))));
+          await wantUnavailable(endpoint, await overloadGrpc(endpoint));
+        },
+      },
+      {
+        name: 'the server behind it is stuck',
+        async run(endpoint) {
+          const send = () => endpoint.grpc.call(callOf('traces'));
+          await wantUnavailable(endpoint, await stalled(endpoint, send, ({ code }) => code === 0));
         },
       },
     ],
@@ -104,16 +144,20 @@ export const overloadClauses: readonly Clause[] = [
     sentence:
       'An overloaded server says 429 or 503, as a Status, with a Retry-After in seconds if any; then it serves again.',
     over: ['http'],
-    cases: EACH_FORM.map((form) => ({
-      name: `${form}, many large requests that do not end`,
-      async run(endpoint) {
-        const answer = await overloadHttp(endpoint, form);
-        want(answer.status === 429 || answer.status === 503, 'HTTP 429 or 503', () => httpCame(answer));
-        const after = answer.headers['retry-after'] ?? '1';
-        want(/^\d+$/.test(after), 'Retry-After in seconds', `Retry-After: ${after}`);
-        statusIn(answer, form);
-        await wantServing(async () => wantOk(await endpoint.http.send(postOf('traces', form)), form));
+    cases: EACH_FORM.flatMap((form) => [
+      {
+        name: `${form}, many large requests that do not end`,
+        async run(endpoint: Endpoint) {
+          await wantLater(endpoint, await overloadHttp(endpoint, form), form);
+        },
       },
-    })),
+      {
+        name: `${form}, the server behind it is stuck`,
+        async run(endpoint: Endpoint) {
+          const send = () => endpoint.http.send(postOf('traces', form));
+          await wantLater(endpoint, await stalled(endpoint, send, ({ status }) => status === 200), form);
+        },
+      },
+    ]),
   },
 ];

@@ -49,9 +49,12 @@ export const CODES = [
 
 export class GrpcClient {
   readonly #address: string;
+  readonly #headers: Readonly<Record<string, string>>;
   #session: Promise<ClientHttp2Session> | undefined;
 
-  constructor(address: string) {
+  /** `headers` go with every call. */
+  constructor(address: string, headers: Readonly<Record<string, string>> = {}) {
+    this.#headers = headers;
     this.#address = address;
   }
 
@@ -66,6 +69,7 @@ export class GrpcClient {
         te: 'trailers',
         // As the clients of gRPC do that compress: servers of grpc-go answer in the request's compression.
         'grpc-accept-encoding': 'identity,gzip',
+        ...this.#headers,
         ...call.headers,
       });
       const got: Record<string, string> = {};

@@ -5,11 +5,13 @@ import type { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 
+type Headers = Readonly<Record<string, string>>;
+
 export interface HttpRequest {
   readonly path: string;
   /** POST unless told. */
   readonly method?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Headers;
   readonly body?: Uint8Array;
   /** Without a content-length, in chunks. */
   readonly isChunked?: boolean;
@@ -19,7 +21,7 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Headers;
   /** As it was before it was compressed, if it was. */
   readonly body: Buffer;
   /** The client's port: two answers with the same one came over one connection. */
@@ -38,9 +40,11 @@ const PIECE_BYTES = 256 * 1024;
 export class Http1Client implements HttpClient {
   readonly #address: URL;
   readonly #agent: Agent;
+  readonly #headers: Headers;
 
-  /** With `connectionsMax` 1 all requests share one connection, for as long as the server keeps it. */
-  constructor(address: string, connectionsMax = Number.POSITIVE_INFINITY) {
+  /** `headers` go with every request. With `connectionsMax` 1 all requests share one connection, for as long as the server keeps it. */
+  constructor(address: string, headers: Headers = {}, connectionsMax = Number.POSITIVE_INFINITY) {
+    this.#headers = headers;
     this.#address = new URL(`http://${address}`);
     this.#agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
   }
@@ -60,7 +64,7 @@ export class Http1Client implements HttpClient {
         agent: this.#agent,
         path,
         method,
-        headers: { ...headers, ...length },
+        headers: { ...this.#headers, ...headers, ...length },
       });
       let isAnswered = false;
       request.on('response', (response) => {
@@ -89,8 +93,10 @@ export class Http1Client implements HttpClient {
 /** HTTP/2 over a session that is open. */
 export class Http2Client implements HttpClient {
   readonly #session: ClientHttp2Session;
+  readonly #headers: Headers;
 
-  constructor(session: ClientHttp2Session) {
+  constructor(session: ClientHttp2Session, headers: Headers = {}) {
+    this.#headers = headers;
     this.#session = session;
   }
 
@@ -99,7 +105,7 @@ export class Http2Client implements HttpClient {
     return new Promise((resolve, reject) => {
       const length = isChunked || body === undefined ? {} : { 'content-length': body.length };
       const stream = this.#session.request(
-        { ':method': method, ':path': path, ...headers, ...length },
+        { ':method': method, ':path': path, ...this.#headers, ...headers, ...length },
         { endStream: body === undefined },
       );
       let isAnswered = false;
@@ -151,7 +157,7 @@ async function readAnswer(response: IncomingMessage, port: number | undefined): 
   return { status: response.statusCode ?? 0, headers, body: await readBody(response, headers), port };
 }
 
-async function readBody(from: Readable, headers: Readonly<Record<string, string>>): Promise<Buffer> {
+async function readBody(from: Readable, headers: Headers): Promise<Buffer> {
   let body: Buffer;
   try {
     body = await buffer(from);
