@@ -3,6 +3,8 @@ import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHt
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { CODES, type GrpcAnswer, GrpcClient, prefixed } from './clients/grpc.ts';
+import { without } from './wrong-http.ts';
+import { bytesField, varintField } from './wire/bytes.ts';
 
 interface Fault {
   /** The clauses that it breaks. */
@@ -17,13 +19,20 @@ const instead = (right: Code, wrong: Code) => (answer: GrpcAnswer) =>
   CODES[answer.code] === right ? { ...answer, code: CODES.indexOf(wrong) } : answer;
 
 export const GRPC_FAULTS: Readonly<Record<string, Fault>> = {
+  'takes half of a request, and does not say why': {
+    breaks: ['grpc.partial-success-message'],
+    answer: (answer) =>
+      answer.message.includes('is 3 bytes long')
+        ? { ...answer, code: 0, message: '', body: prefixed(bytesField(1, varintField(1, 1))) }
+        : answer,
+  },
   'takes the blame for bad data': {
     breaks: ['grpc.bad-data-code'],
     answer: instead('INVALID_ARGUMENT', 'INTERNAL'),
   },
   'has no details': {
     breaks: ['grpc.bad-data-details'],
-    answer: ({ headers: { 'grpc-status-details-bin': _, ...headers }, ...answer }) => ({ ...answer, headers }),
+    answer: (answer) => without(answer, 'grpc-status-details-bin'),
   },
   'asks for more of what is too large': {
     breaks: ['grpc.size-limit', 'grpc.size-limit-code', 'grpc.size-limit-inflated'],
@@ -35,7 +44,7 @@ export const GRPC_FAULTS: Readonly<Record<string, Fault>> = {
   },
   'sets a partial success in which there is nothing': {
     breaks: ['grpc.full-success-unset'],
-    answer: (answer) => (answer.code === 0 ? { ...answer, body: prefixed(Buffer.from([0x0a, 0])) } : answer),
+    answer: (answer) => (answer.body.length === 5 ? { ...answer, body: prefixed(Buffer.from([0x0a, 0])) } : answer),
   },
 };
 

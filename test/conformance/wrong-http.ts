@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { bytesField, varintField } from './wire/bytes.ts';
 import { type HttpAnswer, Http1Client, type HttpRequest } from './clients/http.ts';
 
 interface Fault {
@@ -31,6 +32,26 @@ function replaced<Message extends HttpRequest | HttpAnswer>(
   };
 }
 
+/** An answer without one of its headers. */
+export function without<Answer extends { headers: Readonly<Record<string, string>> }>(
+  answer: Answer,
+  name: string,
+): Answer {
+  return { ...answer, headers: Object.fromEntries(Object.entries(answer.headers).filter(([key]) => key !== name)) };
+}
+
+/** Whether Windback refused a whole request for one span of it. */
+const isHalfRight = ({ status, body }: HttpAnswer): boolean =>
+  status === 400 && /is 3 bytes long|has 6 characters/.test(body.toString());
+
+/** Two rejected spans, with a reason, as the answer to a request with one that is wrong. */
+const partial = (inJson: boolean): Pick<HttpAnswer, 'status' | 'body'> => ({
+  status: 200,
+  body: inJson
+    ? Buffer.from('{"partialSuccess":{"rejectedSpans":"2","errorMessage":"no"}}')
+    : bytesField(1, Buffer.concat([varintField(1, 2), bytesField(2, 'no')])),
+});
+
 export const HTTP_FAULTS: Readonly<Record<string, Fault>> = {
   'says 400 of a body that is too large': {
     breaks: ['http.size-limit-code'],
@@ -46,7 +67,7 @@ export const HTTP_FAULTS: Readonly<Record<string, Fault>> = {
   },
   'names no other method': {
     breaks: ['http.method'],
-    answer: ({ headers: { allow: _, ...headers }, ...answer }) => ({ ...answer, headers }),
+    answer: (answer) => without(answer, 'allow'),
   },
   'says what is not found in plain text': {
     breaks: ['http.error-status-elsewhere'],
@@ -70,6 +91,10 @@ export const HTTP_FAULTS: Readonly<Record<string, Fault>> = {
   'does not understand event names': {
     breaks: ['http.json-names', 'http.json-new-fields'],
     request: (request) => replaced(request, '"eventName"', '"eventTitle"'),
+  },
+  'takes half of a request, and counts wrong': {
+    breaks: ['http.partial-success'],
+    answer: (answer, request) => (isHalfRight(answer) ? { ...answer, ...partial(isJson(request)) } : answer),
   },
   'has no body when it refuses a content type': {
     breaks: ['http.error-status'],

@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import { bytesField, tag, varint, varintField } from '../wire/bytes.ts';
 import type { Signal } from '../wire/messages.ts';
-import { NAMES, requestOf } from '../wire/telemetry.ts';
+import { type Json, NAMES, requestOf, TRACE_ID } from '../wire/telemetry.ts';
 
 export interface BadData {
   readonly name: string;
@@ -49,6 +49,12 @@ export function badGzip(message: Uint8Array): BadData[] {
     { name: 'gzip that is cut off', body: whole.subarray(0, whole.length >> 1) },
     { name: 'gzip with a wrong checksum', body: corrupt },
   ];
+}
+
+/** A span that is right, and one with a trace id of three bytes, which a server may or may not take alone. */
+export function halfRight(): Json {
+  const ids = ['5b8eff', TRACE_ID].map((traceId) => requestOf('traces', { item: { traceId } })['resourceSpans']);
+  return { resourceSpans: ids.flat() };
 }
 
 /** Fields that no version of the schema has, of every wire type, the highest number among them. */

@@ -1,12 +1,12 @@
 /** OTLP/gRPC: requests that a server cannot take. */
 import { gzipSync } from 'node:zlib';
-import { grpcCame, grpcMessage, partialSuccessOf, wantTaken } from '../answers.ts';
+import { grpcCame, grpcMessage, type PartialSuccess, partialSuccessOf, wantTaken } from '../answers.ts';
 import { type Case, type Clause, NotOffered, want } from '../clause.ts';
 import { CODES, type GrpcAnswer, type GrpcCall } from '../clients/grpc.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { GRPC_PATHS, protobufOf, SIGNALS } from '../wire/messages.ts';
 import { largeRequest, requestOf } from '../wire/telemetry.ts';
-import { BAD_PROTOBUF, badGzip } from './bad-data.ts';
+import { BAD_PROTOBUF, badGzip, halfRight } from './bad-data.ts';
 import { callOf, gzipCallOf } from './grpc.ts';
 
 /** The codes on which a client sends the same again (OTLP/gRPC, Failures); without RetryInfo. */
@@ -111,6 +111,20 @@ const limitClauses: readonly Clause[] = [
   },
 ];
 
+/** A request of which a server may take a part, and what it says of the rest where it does. */
+function partialCase(check: (partial: PartialSuccess) => void): Case {
+  return {
+    name: 'a span that is right and one whose trace id is 3 bytes long',
+    async run({ grpc }) {
+      const answer = await grpc.call(callOf('traces', protobufOf('traces', halfRight())));
+      if (answer.code !== 0) throw new NotOffered(`it refuses the whole: ${grpcCame(answer)}`);
+      const partial = partialSuccessOf(grpcMessage(answer));
+      if (partial === undefined || partial.rejected === 0n) throw new NotOffered('it takes the whole');
+      check(partial);
+    },
+  };
+}
+
 const badDataClauses: readonly Clause[] = [
   {
     id: 'grpc.bad-data',
@@ -155,23 +169,15 @@ const badDataClauses: readonly Clause[] = [
     section: 'OTLP/gRPC, Partial Success',
     sentence: 'Where only a part is taken, the answer is OK and says in partial_success how many were rejected.',
     over: ['grpc'],
-    cases: [
-      {
-        name: 'a span that is right and one whose trace id is 3 bytes long',
-        async run({ grpc }) {
-          const right = requestOf('traces', { item: { traceId: '5b8eff' } }) as { resourceSpans: unknown[] };
-          const both = {
-            resourceSpans: [...right.resourceSpans, ...(requestOf('traces')['resourceSpans'] as unknown[])],
-          };
-          const answer = await grpc.call(callOf('traces', protobufOf('traces', both)));
-          if (answer.code !== 0) throw new NotOffered(`it refuses the whole: ${grpcCame(answer)}`);
-          const partial = partialSuccessOf(grpcMessage(answer));
-          if (partial === undefined || partial.rejected === 0n) throw new NotOffered('it takes the whole');
-          want(partial.rejected === 1n, 'rejected_spans: 1', `rejected_spans: ${partial.rejected}`);
-          want(partial.message !== '', 'an error_message', 'none');
-        },
-      },
-    ],
+    cases: [partialCase(({ rejected }) => want(rejected === 1n, 'rejected_spans: 1', `rejected_spans: ${rejected}`))],
+  },
+  {
+    id: 'grpc.partial-success-message',
+    level: 'SHOULD',
+    section: 'OTLP/gRPC, Partial Success',
+    sentence: 'It also says why, in error_message.',
+    over: ['grpc'],
+    cases: [partialCase(({ message }) => want(message !== '', 'an error_message', 'none'))],
   },
 ];
 

@@ -1,10 +1,19 @@
 /** OTLP/HTTP: requests that a server cannot take. */
-import { type Form, FORMS, httpCame, responseOf, statusIn, statusInEither, wantOk } from '../answers.ts';
+import {
+  type Form,
+  FORMS,
+  httpCame,
+  type PartialSuccess,
+  responseOf,
+  statusIn,
+  statusInEither,
+  wantOk,
+} from '../answers.ts';
 import { type Case, type Clause, NotOffered, want } from '../clause.ts';
 import type { HttpAnswer, HttpRequest } from '../clients/http.ts';
-import { HTTP_PATHS, protobufOf, SIGNALS } from '../wire/messages.ts';
-import { largeRequest, requestOf } from '../wire/telemetry.ts';
-import { BAD_PROTOBUF, badGzip, badJson } from './bad-data.ts';
+import { HTTP_PATHS, SIGNALS } from '../wire/messages.ts';
+import { largeRequest } from '../wire/telemetry.ts';
+import { BAD_PROTOBUF, badGzip, badJson, halfRight } from './bad-data.ts';
 import { EACH, EACH_FORM, gzipped, postBytes, postOf } from './http.ts';
 
 const RETRYABLE = [429, 502, 503, 504];
@@ -78,6 +87,20 @@ function tooLargeCases(check: (answer: HttpAnswer, form: Form) => void): Case[] 
   }));
 }
 
+/** Requests of which a server may take a part, and what it says of the rest where it does. */
+function partialCases(check: (partial: PartialSuccess) => void): Case[] {
+  return EACH_FORM.map((form) => ({
+    name: `${form}, a span that is right and one whose trace id is 3 bytes long`,
+    async run({ http }) {
+      const answer = await http.send(postOf('traces', form, halfRight()));
+      if (answer.status !== 200) throw new NotOffered(`it refuses the whole: ${httpCame(answer)}`);
+      const partial = responseOf(answer, form);
+      if (partial === undefined || partial.rejected === 0n) throw new NotOffered('it takes the whole');
+      check(partial);
+    },
+  }));
+}
+
 const badDataClauses: readonly Clause[] = [
   {
     id: 'http.bad-data',
@@ -128,21 +151,15 @@ const badDataClauses: readonly Clause[] = [
     section: 'OTLP/HTTP, Partial Success',
     sentence: 'Where only a part is taken, the answer is 200 and says in partial_success how many were rejected.',
     over: ['http'],
-    cases: [
-      {
-        name: 'protobuf, a span that is right and one whose trace id is 3 bytes long',
-        async run({ http }) {
-          const wrong = requestOf('traces', { item: { traceId: '5b8eff' } })['resourceSpans'] as unknown[];
-          const both = { resourceSpans: [...wrong, ...(requestOf('traces')['resourceSpans'] as unknown[])] };
-          const answer = await http.send(postBytes('traces', 'protobuf', protobufOf('traces', both)));
-          if (answer.status !== 200) throw new NotOffered(`it refuses the whole: ${httpCame(answer)}`);
-          const partial = responseOf(answer, 'protobuf');
-          if (partial === undefined || partial.rejected === 0n) throw new NotOffered('it takes the whole');
-          want(partial.rejected === 1n, 'rejected_spans: 1', `rejected_spans: ${partial.rejected}`);
-          want(partial.message !== '', 'an error_message', 'none');
-        },
-      },
-    ],
+    cases: partialCases(({ rejected }) => want(rejected === 1n, 'rejected_spans: 1', `rejected_spans: ${rejected}`)),
+  },
+  {
+    id: 'http.partial-success-message',
+    level: 'SHOULD',
+    section: 'OTLP/HTTP, Partial Success',
+    sentence: 'It also says why, in error_message.',
+    over: ['http'],
+    cases: partialCases(({ message }) => want(message !== '', 'an error_message', 'none')),
   },
 ];
 
