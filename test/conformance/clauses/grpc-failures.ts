@@ -46,7 +46,7 @@ const TOO_LARGE: readonly { name: string; call: (bytes: number) => GrpcCall }[] 
   { name: 'as it is sent', call: (bytes) => callOf('traces', protobufOf('traces', largeRequest('traces', bytes))) },
   {
     name: 'as it is sent, compressed',
-    call: (bytes) => gzipCallOf('logs', protobufOf('logs', largeRequest('logs', bytes * 2 + 4096, 'random'))),
+    call: (bytes) => gzipCallOf('logs', protobufOf('logs', largeRequest('logs', bytes * 1.5 + 4096, 'random'))),
   },
 ];
 

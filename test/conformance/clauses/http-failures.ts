@@ -70,7 +70,7 @@ const TOO_LARGE: readonly { name: string; form: Form; request: (bytes: number) =
       {
         name: `${form}, as it is sent, compressed`,
         form,
-        request: (bytes: number) => gzipped(large(bytes * 2 + 4096, 'random')),
+        request: (bytes: number) => gzipped(large(bytes * 1.5 + 4096, 'random')),
       },
     ];
   },

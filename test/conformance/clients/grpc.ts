@@ -1,8 +1,9 @@
 /** A gRPC client on bare HTTP/2 (gRPC over HTTP2, the protocol's own document): what it reads is what was on the wire. */
-import { type ClientHttp2Session, constants } from 'node:http2';
+import type { ClientHttp2Session } from 'node:http2';
 import { buffer } from 'node:stream/consumers';
 import { type Status, statusOfProtobuf } from '../wire/status.ts';
 import { connected } from './http2-session.ts';
+import { sendPieces } from './send.ts';
 
 export interface GrpcCall {
   readonly path: string;
@@ -85,10 +86,12 @@ export class GrpcClient {
         if (got[':status'] === undefined) reject(new Error(`no answer: the stream was reset with ${stream.rstCode}`));
         else body.then((read) => resolve(answerOf(got, read)), reject);
       });
-      // After an answer that came early the server asks the client to stop, or waits for it.
-      stream.on('end', () => (stream.writableFinished ? undefined : stream.close(constants.NGHTTP2_CANCEL)));
+      // After an answer that came early the rest is not wanted. A reset without an error leaves the stream open in Node,
+      // which waits for a window that the server will not open; so it is ended here, once the trailers are read.
+      const drop = (): void => void (stream.writableFinished ? undefined : stream.destroy());
+      stream.on('end', () => setImmediate(drop));
       const framed = prefixed(call.message, call.isCompressed);
-      if (call.halfway === undefined) stream.end(framed);
+      if (call.halfway === undefined) void sendPieces(stream, framed, () => got[':status'] !== undefined);
       else {
         stream.write(framed.subarray(0, framed.length >> 1));
         void call.halfway.then(() => stream.end(framed.subarray(framed.length >> 1)));

@@ -1,9 +1,10 @@
 /** HTTP clients that say what they are told to, and nothing clever besides. */
 import { Agent, type IncomingMessage, request as send } from 'node:http';
 import type { ClientHttp2Session, IncomingHttpHeaders as Http2Headers } from 'node:http2';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
+import { sendPieces } from './send.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -34,9 +35,6 @@ export interface HttpClient {
   close(): void;
 }
 
-/** Sent at once; then the client looks whether there is an answer already. */
-const PIECE_BYTES = 256 * 1024;
-
 export class Http1Client implements HttpClient {
   readonly #address: URL;
   readonly #agent: Agent;
@@ -54,7 +52,7 @@ export class Http1Client implements HttpClient {
   }
 
   #try(told: HttpRequest, mayRetry: boolean): Promise<HttpAnswer> {
-    const { path, method = 'POST', headers = {}, body, isChunked = false } = told;
+    const { path, method = 'POST', headers = {}, body, isChunked = false, holdsBackBytes } = told;
     return new Promise((resolve, reject) => {
       const { hostname: host, port } = this.#address;
       const length = isChunked || body === undefined ? {} : { 'content-length': body.length };
@@ -80,8 +78,9 @@ export class Http1Client implements HttpClient {
         else reject(new Error(`no answer: ${error.message}`));
       });
       // A client that waits for `100 Continue` sends its body then.
-      if (headers['expect'] === undefined) void sendBody(request, told, () => isAnswered);
-      else request.once('continue', () => void sendBody(request, told, () => isAnswered)).flushHeaders();
+      const sendBody = (): void => void sendPieces(request, body, () => isAnswered, holdsBackBytes);
+      if (headers['expect'] === undefined) sendBody();
+      else request.once('continue', sendBody).flushHeaders();
     });
   }
 
@@ -120,36 +119,13 @@ export class Http2Client implements HttpClient {
       });
       stream.on('error', (error) => (isAnswered ? undefined : reject(new Error(`no answer: ${error.message}`))));
       stream.on('close', () => (isAnswered ? undefined : reject(new Error(`no answer: reset with ${stream.rstCode}`))));
-      if (body !== undefined) void sendBody(stream, told, () => isAnswered);
+      if (body !== undefined) void sendPieces(stream, body, () => isAnswered);
     });
   }
 
   close(): void {
     this.#session.destroy();
   }
-}
-
-/** Sends until it is all there, or the server has answered: what it does not want, it need not read. */
-async function sendBody(to: Writable, told: HttpRequest, isAnswered: () => boolean): Promise<void> {
-  const { body = new Uint8Array(), holdsBackBytes = 0 } = told;
-  const end = body.length - holdsBackBytes;
-  for (let start = 0; start < end && !isAnswered() && !to.destroyed; start += PIECE_BYTES) {
-    const isTaken = to.write(body.subarray(start, Math.min(start + PIECE_BYTES, end)));
-    if (!isTaken) await drained(to);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  if (holdsBackBytes === 0 && !to.destroyed) to.end();
-}
-
-function drained(to: Writable): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      to.off('drain', done).off('close', done);
-      resolve();
-    };
-    if (to.destroyed || !to.writableNeedDrain) resolve();
-    else to.once('drain', done).once('close', done);
-  });
 }
 
 async function readAnswer(response: IncomingMessage, port: number | undefined): Promise<HttpAnswer> {

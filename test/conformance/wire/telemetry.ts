@@ -82,13 +82,13 @@ const large = new Map<string, Json>();
 
 /**
  * A request whose one item has a text so long that its bytes are a little more than told: of one letter, or of letters
- * that do not compress to less than half. It is made once, as making it takes time.
+ * that hardly compress to less than three quarters. It is made once, as making it takes time.
  */
 export function largeRequest(signal: Signal, bytes: number, letters: 'same' | 'random' = 'same'): Json {
   const key = `${signal} ${bytes} ${letters}`;
   const made = large.get(key);
   if (made !== undefined) return made;
-  const text = letters === 'same' ? 'a'.repeat(bytes) : randomBytes(bytes >> 1).toString('hex');
+  const text = letters === 'same' ? 'a'.repeat(bytes) : randomBytes(Math.ceil((bytes * 3) / 4)).toString('base64');
   const request = requestOf(signal, { item: { attributes: [{ key: 'text', value: { stringValue: text } }] } });
   large.set(key, request);
   return request;
