@@ -11,9 +11,7 @@ import { callOf } from './grpc.ts';
 import { EACH_FORM, postOf } from './http.ts';
 
 const RETRY_INFO = 'google.rpc.RetryInfo';
-/** How long a server may take to see what was sent to it. */
-const SETTLE_MS = 300;
-/** How often it is asked, and how long after each time, whether it serves again. */
+/** How often a server is asked whether it refuses by now, or serves again, and how long after each time. */
 const [ASKED, PAUSE_MS] = [50, 100];
 /** How many requests a server is sent whose own back end is stuck, and how long it may take with each. */
 const [STALLED_REQUESTS_MAX, ANSWER_MS_MAX] = [200, 5000];
@@ -28,24 +26,37 @@ function countOf({ overloadBytes, tooLargeBytes }: Endpoint): { count: number; b
   return { bytes, count: Math.ceil(overloadBytes / bytes) };
 }
 
-/** The first answer to requests that do not end; where none comes, to one that does. */
-async function firstOf<Answer>(unfinished: readonly Promise<Answer>[], one: () => Promise<Answer>): Promise<Answer> {
+/**
+ * The first answer to requests that do not end, or to small ones in between, that is a refusal. What is sent needs its time
+ * to arrive; so the server is asked for some seconds.
+ */
+async function refusal<Answer>(
+  unfinished: readonly Promise<Answer>[],
+  one: () => Promise<Answer>,
+  isTaken: (answer: Answer) => boolean,
+): Promise<Answer> {
   const early = Promise.any(unfinished);
   early.catch(() => {});
-  return (await Promise.race([early, sleep(SETTLE_MS)])) ?? (await one());
+  for (let i = 0; i < ASKED; i++) {
+    const answer = (await Promise.race([early, sleep(PAUSE_MS)])) ?? (await one());
+    if (!isTaken(answer)) return answer;
+  }
+  throw new NotOffered('it holds as much, and takes more');
 }
 
 async function overloadHttp(endpoint: Endpoint, form: Form): Promise<HttpAnswer> {
   const { bytes, count } = countOf(endpoint);
   const request = { ...postOf('traces', form, largeRequest('traces', bytes)), holdsBackBytes: HELD_BACK_BYTES };
   const clients = Array.from({ length: count }, () => endpoint.openHttp());
-  const answer = await firstOf(
-    clients.map((client) => client.send(request)),
-    () => endpoint.openHttp().send(postOf('traces', form)),
-  );
-  for (const client of clients) client.close();
-  if (answer.status === 200) throw new NotOffered('it holds as much, and takes more');
-  return answer;
+  try {
+    return await refusal(
+      clients.map((client) => client.send(request)),
+      () => endpoint.http.send(postOf('traces', form)),
+      ({ status }) => status === 200,
+    );
+  } finally {
+    for (const client of clients) client.close();
+  }
 }
 
 async function overloadGrpc(endpoint: Endpoint): Promise<GrpcAnswer> {
@@ -55,13 +66,15 @@ async function overloadGrpc(endpoint: Endpoint): Promise<GrpcAnswer> {
     halfway: new Promise<void>(() => {}),
   };
   const clients = Array.from({ length: count * 2 }, () => endpoint.openGrpc());
-  const answer = await firstOf(
-    clients.map((client) => client.call(call)),
-    () => endpoint.openGrpc().call(callOf('traces')),
-  );
-  for (const client of clients) client.close();
-  if (answer.code === 0) throw new NotOffered('it holds as much, and takes more');
-  return answer;
+  try {
+    return await refusal(
+      clients.map((client) => client.call(call)),
+      () => endpoint.grpc.call(callOf('traces')),
+      ({ code }) => code === 0,
+    );
+  } finally {
+    for (const client of clients) client.close();
+  }
 }
 
 /** The first answer that is not as usual, while the server where it all goes does not answer. */
