@@ -51,10 +51,21 @@ export function badGzip(message: Uint8Array): BadData[] {
   ];
 }
 
-/** A span that is right, and one with a trace id of three bytes, which a server may or may not take alone. */
-export function halfRight(): Json {
-  const ids = ['5b8eff', TRACE_ID].map((traceId) => requestOf('traces', { item: { traceId } })['resourceSpans']);
-  return { resourceSpans: ids.flat() };
+/** More than a server takes as one span, where it has a limit for that; `windback.yaml` has one of 768 KiB. */
+const HUGE = 'x'.repeat(800 << 10);
+
+/** Requests of a span that is right and one that is not, of which a server may or may not take the first alone. */
+export const HALF_RIGHT: readonly { readonly name: string; readonly request: () => Json }[] = [
+  { name: 'one whose trace id is 3 bytes long', request: () => besideRight({ traceId: '5b8eff' }) },
+  {
+    name: 'one of 800 KiB',
+    request: () => besideRight({ attributes: [{ key: 'text', value: { stringValue: HUGE } }] }),
+  },
+];
+
+function besideRight(item: Json): Json {
+  const both = [item, { traceId: TRACE_ID }].map((each) => requestOf('traces', { item: each })['resourceSpans']);
+  return { resourceSpans: both.flat() };
 }
 
 /** Fields that no version of the schema has, of every wire type, the highest number among them. */

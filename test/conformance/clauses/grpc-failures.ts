@@ -6,7 +6,7 @@ import { CODES, type GrpcAnswer, type GrpcCall } from '../clients/grpc.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { GRPC_PATHS, protobufOf, SIGNALS } from '../wire/messages.ts';
 import { largeRequest, requestOf } from '../wire/telemetry.ts';
-import { BAD_PROTOBUF, badGzip, halfRight } from './bad-data.ts';
+import { BAD_PROTOBUF, badGzip, HALF_RIGHT } from './bad-data.ts';
 import { callOf, gzipCallOf } from './grpc.ts';
 
 /** The codes on which a client sends the same again (OTLP/gRPC, Failures); without RetryInfo. */
@@ -111,18 +111,18 @@ const limitClauses: readonly Clause[] = [
   },
 ];
 
-/** A request of which a server may take a part, and what it says of the rest where it does. */
-function partialCase(check: (partial: PartialSuccess) => void): Case {
-  return {
-    name: 'a span that is right and one whose trace id is 3 bytes long',
+/** Requests of which a server may take a part, and what it says of the rest where it does. */
+function partialCases(check: (partial: PartialSuccess) => void): Case[] {
+  return HALF_RIGHT.map(({ name, request }) => ({
+    name: `a span that is right and ${name}`,
     async run({ grpc }) {
-      const answer = await grpc.call(callOf('traces', protobufOf('traces', halfRight())));
+      const answer = await grpc.call(callOf('traces', protobufOf('traces', request())));
       if (answer.code !== 0) throw new NotOffered(`it refuses the whole: ${grpcCame(answer)}`);
       const partial = partialSuccessOf(grpcMessage(answer));
       if (partial === undefined || partial.rejected === 0n) throw new NotOffered('it takes the whole');
       check(partial);
     },
-  };
+  }));
 }
 
 const badDataClauses: readonly Clause[] = [
@@ -169,7 +169,7 @@ const badDataClauses: readonly Clause[] = [
     section: 'OTLP/gRPC, Partial Success',
     sentence: 'Where only a part is taken, the answer is OK and says in partial_success how many were rejected.',
     over: ['grpc'],
-    cases: [partialCase(({ rejected }) => want(rejected === 1n, 'rejected_spans: 1', `rejected_spans: ${rejected}`))],
+    cases: partialCases(({ rejected }) => want(rejected === 1n, 'rejected_spans: 1', `rejected_spans: ${rejected}`)),
   },
   {
     id: 'grpc.partial-success-message',
@@ -177,7 +177,7 @@ const badDataClauses: readonly Clause[] = [
     section: 'OTLP/gRPC, Partial Success',
     sentence: 'It also says why, in error_message.',
     over: ['grpc'],
-    cases: [partialCase(({ message }) => want(message !== '', 'an error_message', 'none'))],
+    cases: partialCases(({ message }) => want(message !== '', 'an error_message', 'none')),
   },
 ];
 

@@ -13,7 +13,7 @@ import { type Case, type Clause, NotOffered, want } from '../clause.ts';
 import type { HttpAnswer, HttpRequest } from '../clients/http.ts';
 import { HTTP_PATHS, SIGNALS } from '../wire/messages.ts';
 import { largeRequest } from '../wire/telemetry.ts';
-import { BAD_PROTOBUF, badGzip, badJson, halfRight } from './bad-data.ts';
+import { BAD_PROTOBUF, badGzip, badJson, HALF_RIGHT } from './bad-data.ts';
 import { EACH, EACH_FORM, gzipped, postBytes, postOf } from './http.ts';
 
 const RETRYABLE = [429, 502, 503, 504];
@@ -89,10 +89,11 @@ function tooLargeCases(check: (answer: HttpAnswer, form: Form) => void): Case[] 
 
 /** Requests of which a server may take a part, and what it says of the rest where it does. */
 function partialCases(check: (partial: PartialSuccess) => void): Case[] {
-  return EACH_FORM.map((form) => ({
-    name: `${form}, a span that is right and one whose trace id is 3 bytes long`,
+  const cases = EACH_FORM.flatMap((form) => HALF_RIGHT.map((half) => ({ form, ...half })));
+  return cases.map(({ form, name, request }) => ({
+    name: `${form}, a span that is right and ${name}`,
     async run({ http }) {
-      const answer = await http.send(postOf('traces', form, halfRight()));
+      const answer = await http.send(postOf('traces', form, request()));
       if (answer.status !== 200) throw new NotOffered(`it refuses the whole: ${httpCame(answer)}`);
       const partial = responseOf(answer, form);
       if (partial === undefined || partial.rejected === 0n) throw new NotOffered('it takes the whole');
