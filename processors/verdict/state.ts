@@ -1,5 +1,5 @@
 import type { Context } from '../../pipeline/component.ts';
-import { asPipelineError } from '../../pipeline/errors.ts';
+import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import type { BoardState } from './board.ts';
 import type { DecisionLog, DecisionLogState } from './decision-log.ts';
 import { InParts, type PartOf } from './in-parts.ts';
@@ -52,6 +52,7 @@ export class StateKeeper {
     this.#touched.add(key);
   }
 
+  /** Throws `state_newer` where a newer version has saved: to go on would write over what only that one understands. */
   load(): void {
     const { storage } = this.#context;
     this.#savedAtMs = this.#context.clock.now();
@@ -147,11 +148,12 @@ export class StateKeeper {
     if (text === undefined) return;
     try {
       const { form, digest, state } = JSON.parse(text) as Saved<never>;
-      if (!(form >= OLDEST_FORM && form <= FORM)) {
-        throw new Error(`its form is ${form}, this version reads ${OLDEST_FORM} to ${FORM}`);
-      }
+      const readable = `its form is ${form}, this version reads ${OLDEST_FORM} to ${FORM}`;
+      if (form > FORM) throw new PipelineError('state_newer', `${key}: ${readable}`);
+      if (!(form >= OLDEST_FORM)) throw new Error(readable);
       restore(state, digest === this.#surroundings.digest);
     } catch (thrown) {
+      if (thrown instanceof PipelineError) throw thrown;
       logger.error({ key }, `saved state cannot be read and is left out: ${String(thrown)}`);
     }
   }

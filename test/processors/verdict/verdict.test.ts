@@ -180,8 +180,8 @@ describe('the state', () => {
     expect(again.kinds, 'no block is judged twice').toEqual([]);
   });
 
-  it('that is damaged, or of another form, is said and left out', async () => {
-    for (const text of ['{', JSON.stringify({ form: 99, digest: '', state: {} }), 'null']) {
+  it('that is damaged, or of a form that is no longer read, is said and left out', async () => {
+    for (const text of ['{', JSON.stringify({ form: 1, digest: '', state: {} }), 'null']) {
       const storage = new MemoryStorage();
       storage.put(new Map([['service/shop/checkout/prod', text]]));
       const running = new Running({}, storage);
@@ -192,5 +192,18 @@ describe('the state', () => {
       await (await running.run(60, [good])).run(120, [good, bad]);
       expect(running.kinds).toEqual(['hold', 'rollback']);
     }
+  });
+
+  it('of a newer version is not written over: the start is refused, and the state stays', async () => {
+    const storage = new MemoryStorage(true);
+    const saved = JSON.stringify({ form: 99, digest: '', state: {} });
+    storage.put(new Map([['service/shop/checkout/prod', saved]]));
+    const running = new Running({}, storage);
+    await expect(running.processor.start()).rejects.toMatchObject({
+      code: 'state_newer',
+      detail: 'service/shop/checkout/prod: its form is 99, this version reads 2 to 3',
+    });
+    await running.processor.stop();
+    expect(storage.get('service/shop/checkout/prod')).toBe(saved);
   });
 });
