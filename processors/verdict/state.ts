@@ -31,6 +31,8 @@ export class StateKeeper {
   readonly #decisions: DecisionLog;
   /** Services that have changed since they were saved. */
   readonly #touched = new Set<string>();
+  /** Whether a newer version has saved it: then nothing is written any more. */
+  #isOfNewer = false;
   #savedAtMs = 0;
   /** The changes of the decisions when they were saved. */
   #savedChanges = -1;
@@ -81,6 +83,7 @@ export class StateKeeper {
    * one moment.
    */
   async saveChanged(turns: Turns, inTurn: InTurn): Promise<void> {
+    if (this.#isOfNewer) return;
     let entries = new Map<string, string | null>();
     let characters = 0;
     const put = () => {
@@ -149,7 +152,10 @@ export class StateKeeper {
     try {
       const { form, digest, state } = JSON.parse(text) as Saved<never>;
       const readable = `its form is ${form}, this version reads ${OLDEST_FORM} to ${FORM}`;
-      if (form > FORM) throw new PipelineError('state_newer', `${key}: ${readable}`);
+      if (form > FORM) {
+        this.#isOfNewer = true;
+        throw new PipelineError('state_newer', `${key}: ${readable}`);
+      }
       if (!(form >= OLDEST_FORM)) throw new Error(readable);
       restore(state, digest === this.#surroundings.digest);
     } catch (thrown) {
