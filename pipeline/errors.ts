@@ -47,7 +47,7 @@ export const ERRORS = {
   too_large: {
     ...permanent,
     what: 'the request is larger than this receiver allows',
-    todo: 'send smaller batches, or raise max_request_size',
+    todo: 'send smaller batches, or raise max_request_size and max_in_flight',
     grpc: GRPC.resource_exhausted,
     http: 413,
   },

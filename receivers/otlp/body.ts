@@ -20,24 +20,25 @@ const OPEN_GROWTH = 2;
 export class Body {
   readonly #budget: Budget;
   readonly #limitBytes: number;
+  /** What is more would not fit into the whole budget either: told to wait, its sender would send it again for ever. */
+  readonly #bytesMax: number;
   readonly #promisedBytes: number | undefined;
   #bytes: Buffer | undefined;
   #length = 0;
-  /** What it counts against the budget. */
   #held = 0;
 
   /**
-   * `promisedBytes` is the length that the sender told, if it did. Throws `too_large` or `memory_limit` when that can
-   * never fit: nothing of it needs to be read then.
+   * `promisedBytes` is the length that the sender told, if it did. Throws `too_large` where that can never fit, and what
+   * the budget says where it does not fit now: nothing of it needs to be read then.
    */
   constructor(budget: Budget, limitBytes: number, promisedBytes: number | undefined) {
-    if (promisedBytes !== undefined) {
-      if (promisedBytes > limitBytes) throw tooLarge(`${promisedBytes} bytes`, limitBytes);
-      budget.check(promisedBytes);
-    }
     this.#budget = budget;
     this.#limitBytes = limitBytes;
+    this.#bytesMax = Math.min(limitBytes, budget.limitBytes);
     this.#promisedBytes = promisedBytes;
+    if (promisedBytes === undefined) return;
+    if (promisedBytes > this.#bytesMax) throw this.#tooLarge(`${promisedBytes} bytes`);
+    budget.check(promisedBytes);
   }
 
   /** What it is taken from, and what is made of it should be too. */
@@ -49,9 +50,19 @@ export class Body {
     return this.#length;
   }
 
-  /** Throws `too_large` or `memory_limit`. A body longer than promised is for the caller to refuse beforehand. */
+  /** What it counts against the budget. */
+  get heldBytes(): number {
+    return this.#held;
+  }
+
+  /**
+   * Throws `too_large`, or what the budget says where it is used up. A body longer than promised is for the caller to
+   * refuse beforehand.
+   */
   push(piece: Buffer, start = 0, end = piece.length): void {
     const needed = this.#length + end - start;
+    // A buffer may be larger than that: of a size that fits others too.
+    if (needed > this.#bytesMax) throw this.#tooLarge('the body');
     if (this.#bytes === undefined || needed > this.#bytes.length) this.#grow(needed);
     piece.copy(this.#bytes as Buffer, this.#length, start, end);
     this.#budget.came(end - start);
@@ -86,11 +97,10 @@ export class Body {
   }
 
   #grow(needed: number): void {
-    if (needed > this.#limitBytes) throw tooLarge('the body', this.#limitBytes);
     const promised = this.#promisedBytes;
     const wanted =
       promised === undefined
-        ? Math.min(Math.max(OPEN_BYTES_FIRST, needed * OPEN_GROWTH), this.#limitBytes)
+        ? Math.min(Math.max(OPEN_BYTES_FIRST, needed * OPEN_GROWTH), this.#bytesMax)
         : Math.min(Math.max(PROMISED_BYTES_FIRST, needed * PROMISED_GROWTH), promised);
     const capacity = Math.max(needed, wanted);
     // The rest of the buffer does not count where the budget is as small as the request: it would never fit.
@@ -105,8 +115,9 @@ export class Body {
     }
     this.#bytes = grown;
   }
-}
 
-function tooLarge(what: string, limitBytes: number): PipelineError {
-  return new PipelineError('too_large', `${what}, where max_request_size allows ${limitBytes}`);
+  #tooLarge(what: string): PipelineError {
+    const key = this.#bytesMax === this.#limitBytes ? 'max_request_size' : 'max_in_flight';
+    return new PipelineError('too_large', `${what}, where ${key} allows ${this.#bytesMax}`);
+  }
 }

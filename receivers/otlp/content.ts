@@ -54,7 +54,10 @@ export class Content {
     try {
       this.#bytes = inflate(encoding, this.#bytes, Math.min(limitBytes, free), rooms);
     } catch (error) {
-      if (free < limitBytes && error instanceof PipelineError && error.code === 'too_large') budget.check(free + 1);
+      const isTooLarge = error instanceof PipelineError && error.code === 'too_large';
+      // Alone in the budget it would not fit either: its sender need not wait.
+      const isAlone = free + this.#body.heldBytes >= budget.limitBytes;
+      if (isTooLarge && free < limitBytes && !isAlone) budget.check(free + 1);
       throw error;
     }
     budget.take(this.#bytes.length);
