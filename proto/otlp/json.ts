@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs';
 import type { TelemetrySignal } from './columns.ts';
+import { excessOf } from './json-bounds.ts';
 import { type FieldPlan, NESTING_MAX, planOf } from './json-plan.ts';
 import { type ScalarValue, isDefault, JsonValueError, kindOf, scalarOf } from './json-scalars.ts';
 import { requestType } from './schema.ts';
@@ -26,10 +27,12 @@ export function jsonToProtobuf(signal: TelemetrySignal, text: string | Uint8Arra
 
 /**
  * Parses JSON without losing digits: an integer that a double cannot hold comes as a bigint. Throws `JsonError` on
- * text that is not JSON or bytes that are not UTF-8.
+ * text that is not JSON, bytes that are not UTF-8, and what would take far more memory than its text.
  */
 export function parseJson(text: string | Uint8Array): unknown {
   const source = typeof text === 'string' ? text : utf8(text);
+  const excess = excessOf(source);
+  if (excess !== undefined) throw new JsonError('', `not taken: ${excess}`);
   try {
     // Parsing with a reviver is several times slower, and clients nearly always quote their 64-bit integers.
     return MAY_LOSE_DIGITS.test(source) ? JSON.parse(source, keepDigits) : JSON.parse(source);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { JSON_LEVELS_MAX, JSON_VALUES_MAX } from '../../../proto/otlp/json-bounds.ts';
 import { decodeToJson } from '../../../proto/otlp/json-decode.ts';
 import { encodeJson, JsonError, jsonToProtobuf, parseJson } from '../../../proto/otlp/json.ts';
 import { requestType } from '../../../proto/otlp/schema.ts';
@@ -155,7 +156,27 @@ describe('OTLP/JSON problems', () => {
 
   it('survives absurd nesting', () => {
     const bomb = `{"a":${'['.repeat(200_000)}12345678901234567${']'.repeat(200_000)}}`;
-    expect(() => parseJson(bomb)).toThrow('not valid JSON: it is nested too deeply');
+    expect(() => parseJson(bomb)).toThrow('not taken: it is nested too deeply');
+    // Too short to be looked through beforehand.
+    const short = `{"a":${'['.repeat(100_000)}12345678901234567${']'.repeat(100_000)}}`;
+    expect(() => parseJson(short)).toThrow('not valid JSON: it is nested too deeply');
+  });
+
+  it.each([
+    ['lists in lists', '['.repeat(2 ** 20), 'it is nested too deeply'],
+    ['objects in objects', '{"":'.repeat(2 ** 20), 'it is nested too deeply'],
+    ['empty objects', `[${'{},'.repeat(JSON_VALUES_MAX / 2)}{}]`, `it holds more than ${JSON_VALUES_MAX} values`],
+    ['numbers', `[${'1,'.repeat(JSON_VALUES_MAX)}1]`, `it holds more than ${JSON_VALUES_MAX} values`],
+  ])('is not made to take far more memory than its text: %s', (_, bomb, problem) => {
+    expect(() => parseJson(bomb)).toThrow(`not taken: ${problem}`);
+  });
+
+  it('takes a long text for what it is', () => {
+    const quoted = ['[{,'.repeat(2 * JSON_VALUES_MAX), '\\', '"['.repeat(1000), '\\"'];
+    expect(parseJson(JSON.stringify(quoted))).toEqual(quoted);
+    const levels = `${'['.repeat(JSON_LEVELS_MAX)}${']'.repeat(JSON_LEVELS_MAX)}`;
+    const wide = `[${'0,'.repeat(200_000)}${'[[]],'.repeat(10_000)}0]`;
+    for (const text of [levels.padEnd(300_000), wide]) expect(JSON.stringify(parseJson(text))).toBe(text.trim());
   });
 
   it('never quotes the content of broken JSON', () => {
