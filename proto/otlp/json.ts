@@ -58,6 +58,9 @@ export function encodeJson(signal: TelemetrySignal, value: unknown): Uint8Array 
   return encoder.finish();
 }
 
+/** Of a place deeper than that only the beginning is told: what is wrong there has to fit into the answer, too. */
+const PLACE_PARTS_MAX = 24;
+
 type JsonObject = Readonly<Record<string, unknown>>;
 
 /** protobufjs has one method per scalar type, named like the type. */
@@ -74,7 +77,8 @@ class Encoder {
   }
 
   place(): string {
-    return this.#path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`)).join('');
+    const parts = this.#path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`));
+    return parts.length <= PLACE_PARTS_MAX ? parts.join('') : `${parts.slice(0, PLACE_PARTS_MAX).join('')}...`;
   }
 
   message(type: protobuf.Type, value: unknown): void {

@@ -20,6 +20,8 @@ export class NodeHttp {
   readonly #serve: (exchange: Exchange) => void;
   /** Connections that end with their next answer. */
   readonly #leaving = new WeakSet<Socket>();
+  /** Connections on which something came that is not HTTP: what else comes is nothing either. */
+  readonly #refused = new WeakSet<Duplex>();
   /** Answers that are not complete. */
   readonly #open = new Set<ServerResponse>();
   #server: Server | undefined;
@@ -71,12 +73,21 @@ export class NodeHttp {
     };
     server.on('request', serve);
     server.on('checkContinue', serve);
-    server.on('clientError', refuseGarbage);
+    server.on('clientError', (error, socket) => this.#refuse(error, socket));
     // As everywhere else, a client may close its side and wait for the answer.
     (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
     // It listens to nothing of its own, and begins to look for what takes too long when it listens.
     server.emit('listening');
     return server;
+  }
+
+  /** Refuses what is not HTTP, behind the answers to the requests that were. */
+  #refuse(error: Error, socket: Duplex): void {
+    if (this.#refused.has(socket)) return;
+    this.#refused.add(socket);
+    const before = [...this.#open].findLast(({ req }) => req.socket === socket && req.complete);
+    if (before === undefined) refuseGarbage(error, socket);
+    else before.once('close', () => socket.writable && refuseGarbage(error, socket));
   }
 }
 

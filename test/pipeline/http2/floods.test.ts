@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { FLAG, FRAME, frame, PREFACE, SETTING, settingsFrame, wordsFrame } from '../../../pipeline/http2/protocol.ts';
 import { headerBlock } from '../../../pipeline/http2/header-encoder.ts';
+import { floodsOf } from '../../support/http2-floods.ts';
 import { type Http2TestServer, http2Server } from '../../support/http2-server.ts';
 import { RawHttp2, REQUEST } from '../../support/http2-raw.ts';
 
@@ -30,59 +31,11 @@ async function expectServed(server: Http2TestServer): Promise<void> {
   client.close();
 }
 
-/** As many of one piece as `bytes` hold. */
-function repeated(piece: Buffer, bytes: number): Buffer {
-  return Buffer.concat(Array.from({ length: Math.floor(bytes / piece.length) }, () => piece));
-}
-
 const MIB = 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
-const request = (id: number, flags: number) => frame(FRAME.headers, FLAG.endHeaders | flags, id, REQUEST);
-
-/** HEADERS and a reset, again and again. */
-function rapidReset(): Buffer {
-  const pieces: Buffer[] = [];
-  for (let id = 1; id < 20_000; id += 2) pieces.push(request(id, 0), wordsFrame(FRAME.rstStream, 0, id, 8));
-  return Buffer.concat(pieces);
-}
-
-/** Streams that the server has to reset: the client makes it do so (CVE-2025-8671). */
-function madeYouReset(): Buffer {
-  const pieces: Buffer[] = [];
-  for (let id = 1; id < 20_000; id += 2) pieces.push(request(id, 0), wordsFrame(FRAME.windowUpdate, 0, id, 0));
-  return Buffer.concat(pieces);
-}
 
 describe('frames that carry nothing end the connection', () => {
-  test.each<[string, Buffer]>([
-    ['PING', repeated(frame(FRAME.ping, 0, 0, Buffer.alloc(8)), MIB)],
-    ['PING that answers none', repeated(frame(FRAME.ping, FLAG.ack, 0, Buffer.alloc(8)), MIB)],
-    ['SETTINGS', repeated(settingsFrame([[SETTING.initialWindowSize, 65_535]]), MIB)],
-    ['empty SETTINGS', repeated(settingsFrame([]), MIB)],
-    ['SETTINGS that acknowledge', repeated(frame(FRAME.settings, FLAG.ack, 0, NOTHING), MIB)],
-    ['rapid reset', rapidReset()],
-    ['resets that the server is made to send', madeYouReset()],
-    ['empty DATA', Buffer.concat([request(1, 0), repeated(frame(FRAME.data, 0, 1, NOTHING), MIB)])],
-    ['WINDOW_UPDATE', repeated(wordsFrame(FRAME.windowUpdate, 0, 0, 1), MIB)],
-    [
-      'WINDOW_UPDATE of a stream',
-      Buffer.concat([request(1, 0), repeated(wordsFrame(FRAME.windowUpdate, 0, 1, 1), MIB)]),
-    ],
-    ['PRIORITY', repeated(frame(FRAME.priority, 0, 1, Buffer.from([0, 0, 0, 3, 1])), MIB)],
-    ['GOAWAY', repeated(wordsFrame(FRAME.goaway, 0, 0, 0, 0), MIB)],
-    ['frames that nobody knows', repeated(frame(99, 0, 0, NOTHING), MIB)],
-    [
-      'CONTINUATION without end',
-      Buffer.concat([
-        frame(FRAME.headers, 0, 1, REQUEST),
-        repeated(frame(FRAME.continuation, 0, 1, Buffer.alloc(1000)), MIB),
-      ]),
-    ],
-    [
-      'empty CONTINUATION without end',
-      Buffer.concat([frame(FRAME.headers, 0, 1, REQUEST), repeated(frame(FRAME.continuation, 0, 1, NOTHING), MIB)]),
-    ],
-  ])('%s', async (_, flood) => {
+  test.each(floodsOf(REQUEST))('%s', async (_, flood) => {
     const server = await started();
     const client = raw(server).hello().send(flood);
     await vi.waitFor(() => expect(client.goaway()).toBe(CALM), soon);
