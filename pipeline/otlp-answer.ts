@@ -4,6 +4,17 @@ import type { PipelineError } from './errors.ts';
 /** The pause told to a caller whose request was refused for now, where the error names none. */
 export const RETRY_AFTER_MS_DEFAULT = 1000;
 
+/**
+ * The longest pause that a destination is granted, however long it asks for: one that is wrong, or hostile, must not
+ * stop an exporter for days. It may ask again.
+ */
+export const RETRY_AFTER_MS_MAX = 5 * 60_000;
+
+/** A pause as a destination told it, as far as it is granted; undefined where it told none. */
+export function grantedPause(toldMs: number | undefined): number | undefined {
+  return toldMs === undefined ? undefined : Math.min(Math.max(toldMs, 0), RETRY_AFTER_MS_MAX);
+}
+
 /** The pause that goes with a retryable error, ms; undefined for one that a retry cannot mend. */
 export function pauseOf(error: PipelineError): number | undefined {
   return error.row.retryable ? (error.retryAfterMs ?? RETRY_AFTER_MS_DEFAULT) : undefined;

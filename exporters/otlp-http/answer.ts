@@ -1,4 +1,5 @@
 import { PipelineError } from '../../pipeline/errors.ts';
+import { grantedPause } from '../../pipeline/otlp-answer.ts';
 import { decodeStatus, type RpcStatus } from '../../proto/google/status.ts';
 import { decodeExportResponse, type PartialSuccess } from '../../proto/otlp/export.ts';
 import { WireError } from '../../proto/wire/reader.ts';
@@ -28,7 +29,7 @@ export function errorOf(answer: Answer, where: string, nowMs: number): PipelineE
   const detail = `${where} answered ${answer.status}${message === '' ? '' : `: ${message}`}`;
   if (answer.status === TOO_LARGE) return new PipelineError('rejected_size', detail);
   if (!RETRYABLE.has(answer.status)) return new PipelineError('rejected', detail);
-  const retryAfterMs = retryAfterMsOf(answer.retryAfter, nowMs) ?? said.retryDelayMs;
+  const retryAfterMs = grantedPause(retryAfterMsOf(answer.retryAfter, nowMs) ?? said.retryDelayMs);
   return new PipelineError('busy', detail, retryAfterMs === undefined ? {} : { retryAfterMs });
 }
 
@@ -47,7 +48,8 @@ export function partialSuccessIn({ type, body }: Answer): PartialSuccess {
 export function retryAfterMsOf(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d+$/.test(header)) return Number(header) * 1000;
-  const dateMs = Date.parse(header);
+  // A date begins with its day (RFC 9110, 5.6.7); Node would also take "-1" for one.
+  const dateMs = /^[A-Z]/i.test(header) ? Date.parse(header) : Number.NaN;
   return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
 }
 

@@ -2,6 +2,7 @@ import { inflate, type Encoding } from '../../pipeline/compression.ts';
 import { GRPC, PipelineError } from '../../pipeline/errors.ts';
 import { DeadlineError } from '../../pipeline/http2/client.ts';
 import type { ClientAnswer } from '../../pipeline/http2/client-stream.ts';
+import { grantedPause } from '../../pipeline/otlp-answer.ts';
 import { decodeStatus } from '../../proto/google/status.ts';
 import { decodeExportResponse, type PartialSuccess } from '../../proto/otlp/export.ts';
 import { GRPC_NAMES } from '../../proto/otlp/grpc-status.ts';
@@ -86,11 +87,11 @@ export function partialSuccessIn({ body, headers }: ClientAnswer): PartialSucces
   }
 }
 
-/** The delay of the RetryInfo in `grpc-status-details-bin`, ms; undefined where there is none. */
+/** The delay of the RetryInfo in `grpc-status-details-bin` as far as it is granted, ms; undefined where there is none. */
 function pauseIn(details: string | undefined): number | undefined {
   if (details === undefined) return undefined;
   try {
-    return decodeStatus(Buffer.from(details, 'base64')).retryDelayMs;
+    return grantedPause(decodeStatus(Buffer.from(details, 'base64')).retryDelayMs);
   } catch (thrown) {
     // What cannot be read tells nothing; the code still does.
     if (thrown instanceof WireError) return undefined;

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { otlpHttpExporterConfig } from '../../../exporters/otlp-http/config.ts';
 import { OtlpHttpExporter } from '../../../exporters/otlp-http/otlp-http.ts';
 import { TelemetryBatch, type TelemetrySignal } from '../../../pipeline/batch.ts';
+import { RETRY_AFTER_MS_MAX } from '../../../pipeline/otlp-answer.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
 import { encodeStatus } from '../../../proto/google/status.ts';
 import { decodeToJson } from '../../../proto/otlp/json-decode.ts';
@@ -110,6 +111,28 @@ describe('what the destination answers', () => {
     expect(error.code).toBe('busy');
     expect(error.retryAfterMs).toBeGreaterThan(expectedMs - 2000);
     expect(error.retryAfterMs).toBeLessThanOrEqual(expectedMs);
+  });
+
+  test.each([
+    ['301', RETRY_AFTER_MS_MAX],
+    ['99999999999', RETRY_AFTER_MS_MAX],
+    ['9'.repeat(400), RETRY_AFTER_MS_MAX],
+    ['Fri, 31 Dec 9999 23:59:59 GMT', RETRY_AFTER_MS_MAX],
+    ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
+    ['-1', undefined],
+    ['1e9', undefined],
+    ['soon', undefined],
+  ])('Retry-After of %s is granted for at most 5 minutes', async (retryAfter, grantedMs) => {
+    const url = await httpServer((_, response) => response.writeHead(503, { 'retry-after': retryAfter }).end());
+    expect((await failure((await exporterTo(url)).consume(batch()))).retryAfterMs).toBe(grantedMs);
+  });
+
+  test('a RetryInfo in the body, too', async () => {
+    const url = await httpServer((_, response) => {
+      response.writeHead(503, { 'content-type': 'application/x-protobuf' });
+      response.end(encodeStatus({ code: 14, message: '', retryDelayMs: 1e12 }));
+    });
+    expect((await failure((await exporterTo(url)).consume(batch()))).retryAfterMs).toBe(RETRY_AFTER_MS_MAX);
   });
 
   test.each(['application/json', 'text/plain; charset=utf-8'])('its message in %s is told', async (type) => {

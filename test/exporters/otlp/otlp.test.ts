@@ -1,6 +1,7 @@
 import { type handleUnaryCall, Metadata, Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { TelemetryBatch, type TelemetrySignal } from '../../../pipeline/batch.ts';
+import { RETRY_AFTER_MS_MAX } from '../../../pipeline/otlp-answer.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
 import { encodeStatus } from '../../../proto/google/status.ts';
 import { EXPORT_METHODS } from '../../../proto/otlp/export.ts';
@@ -132,6 +133,16 @@ describe('what the destination answers', () => {
     const error = await failure(exporter.consume(batch()));
     expect(error.code).toBe('busy');
     expect(error.retryAfterMs).toBe(2500);
+  });
+
+  test.each([
+    ['6 minutes', 6 * 60_000],
+    ['a month', 30 * 86_400_000],
+    ['as much as it can', Number.MAX_SAFE_INTEGER],
+  ])('a pause of %s is granted for 5 minutes', async (_, toldMs) => {
+    const code = status.UNAVAILABLE;
+    const exporter = await exporterTo(await grpcServer(() => ({ code, metadata: retryInfo(toldMs, code) })));
+    expect((await failure(exporter.consume(batch()))).retryAfterMs).toBe(RETRY_AFTER_MS_MAX);
   });
 
   test('a partial success says how many items were refused, and why', async () => {
