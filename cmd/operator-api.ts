@@ -3,10 +3,11 @@ import { ERRORS, type ErrorCode, PipelineError } from '../pipeline/errors.ts';
 import { clean } from '../proto/windback/explain-words.ts';
 import { usage } from './args.ts';
 import type { Args, Io, OptionSpecs } from './command.ts';
+import { type Answer, request, type Shown } from './operator-request.ts';
 
-const DEFAULT_ENDPOINT = 'http://localhost:8888';
+const DEFAULT_ADDRESS = 'localhost:8888';
+const DEFAULT_ENDPOINT = `http://${DEFAULT_ADDRESS}`;
 const TOKEN_VARIABLE = 'WINDBACK_ADMIN_TOKEN';
-const TIMEOUT_MS = 10_000;
 
 export const API_OPTIONS = {
   endpoint: {
@@ -19,6 +20,17 @@ export const API_OPTIONS = {
     value: 'ID',
     description: 'Which judge is asked, such as verdict/eu, where there are several.',
   },
+  'ca-file': {
+    type: 'string',
+    value: 'FILE',
+    description: "Certificates (PEM) to trust instead of the system's, where the endpoint has TLS.",
+  },
+  'cert-file': {
+    type: 'string',
+    value: 'FILE',
+    description: 'The certificate (PEM) to show, where the endpoint asks for one; goes with --key-file.',
+  },
+  'key-file': { type: 'string', value: 'FILE', description: 'The private key (PEM) of --cert-file.' },
 } as const satisfies OptionSpecs;
 
 /** For the help of commands that change something. */
@@ -40,34 +52,35 @@ export async function ask(args: Args, { env }: Io, question: Question): Promise<
     if (value !== undefined) url.searchParams.set(name, value);
   }
   const token = env[TOKEN_VARIABLE];
-  const answer = await send(url, {
-    method,
-    redirect: 'error',
-    headers: {
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(token === undefined || token === '' || method === 'GET' ? {} : { authorization: `Bearer ${token}` }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (answer.isOk) return answer.text;
+  const headers = {
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(token === undefined || token === '' || method === 'GET' ? {} : { authorization: `Bearer ${token}` }),
+  };
+  const answer = await send(
+    url,
+    { method, headers, body: body === undefined ? undefined : JSON.stringify(body) },
+    await shownBy(args),
+  );
+  if (answer.status >= 200 && answer.status < 300) return answer.text;
   throw refusal(url, answer);
 }
 
-interface Answer {
-  readonly isOk: boolean;
-  readonly status: number;
-  readonly text: string;
+async function send(url: URL, question: Parameters<typeof request>[1], shown: Shown): Promise<Answer> {
+  try {
+    return await request(url, question, shown);
+  } catch (thrown) {
+    throw new PipelineError('api_unreachable', `${url.origin}: ${(thrown as Error).message}`, { cause: thrown });
+  }
 }
 
-async function send(url: URL, init: RequestInit): Promise<Answer> {
-  try {
-    const answer = await fetch(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    return { isOk: answer.ok, status: answer.status, text: await answer.text() };
-  } catch (thrown) {
-    const { message, cause } = thrown as Error;
-    const why = cause instanceof Error && cause.message !== '' ? cause.message : message;
-    throw new PipelineError('api_unreachable', `${url.origin}: ${why}`, { cause: thrown });
-  }
+const FILES = ['ca-file', 'cert-file', 'key-file'] as const;
+
+/** What the files of the command line hold. Rejects with `file_unreadable`. */
+async function shownBy(args: Args): Promise<Shown> {
+  const { WatchedFiles } = await import('../pipeline/watched-files.ts');
+  const files = await new WatchedFiles(Object.fromEntries(FILES.map((name) => [`--${name}`, args.text(name)]))).read();
+  const [ca, cert, key] = FILES.map((name) => files.get(`--${name}`));
+  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
 }
 
 /** What the server refused with, as if it had been thrown here. */
@@ -98,8 +111,14 @@ function objectOf(text: string): Record<string, unknown> | undefined {
 }
 
 function endpointOf(args: Args): URL {
-  const given = args.text('endpoint') ?? DEFAULT_ENDPOINT;
-  const text = /^https?:\/\//.test(given) ? given : `http://${given}`;
+  const given = args.text('endpoint') ?? DEFAULT_ADDRESS;
+  const file = FILES.find((name) => args.text(name) !== undefined);
+  if ((args.text('cert-file') === undefined) !== (args.text('key-file') === undefined))
+    throw usage('--cert-file and --key-file go together');
+  const text = /^https?:\/\//.test(given) ? given : `${file === undefined ? 'http' : 'https'}://${given}`;
   if (!URL.canParse(text)) throw usage(`--endpoint ${given} is no address; give one such as ${DEFAULT_ENDPOINT}`);
-  return new URL(text);
+  const url = new URL(text);
+  if (file !== undefined && url.protocol === 'http:')
+    throw usage(`--${file} is of use with TLS only; give --endpoint https://${url.host}`);
+  return url;
 }

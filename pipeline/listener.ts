@@ -19,15 +19,15 @@ export function shared(endpoint: Endpoint, siblings: Siblings | undefined): Endp
 
 /**
  * Makes `server` listen on `endpoint`, and logs where; `key` is the place in the configuration that says so, for the
- * error; `asksWho`: whether clients must say who they are. Resolves to the address as bound, which tells the port where 0 was asked for. Rejects with `port_in_use`,
- * `cannot_listen` or `cannot_share_port`.
+ * error; `exposure`: what there is to warn of where other machines reach it, if anything. Resolves to the address as
+ * bound, which tells the port where 0 was asked for. Rejects with `port_in_use`, `cannot_listen` or `cannot_share_port`.
  */
 export async function listen(
   server: Server,
   endpoint: Endpoint,
   key: string,
   logger: Logger,
-  asksWho = false,
+  exposure: string | undefined,
 ): Promise<string> {
   const wanted = format(endpoint.host, endpoint.port);
   try {
@@ -44,12 +44,8 @@ export async function listen(
   const bound = server.address() as AddressInfo;
   const address = format(bound.address, bound.port);
   logger.info({ address, key }, 'listening');
-  if (!isLoopback(bound.address) && !asksWho) {
-    logger.warn(
-      { address, key },
-      'this address can be reached from other machines, and nothing asks them who they are',
-    );
-  }
+  if (!isLoopback(bound.address) && exposure !== undefined)
+    logger.warn({ address, key }, `this address can be reached from other machines, and ${exposure}`);
   return address;
 }
 

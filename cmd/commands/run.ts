@@ -1,5 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import type { LoadedConfig } from '../../pipeline/config/loaded.ts';
+import type { AdminEndpoint, LoadedConfig } from '../../pipeline/config/loaded.ts';
 import type { Logger } from '../../pipeline/telemetry/logger.ts';
 import type { ConfigTexts } from '../../pipeline/workers/messages.ts';
 import type { Command, Io } from '../command.ts';
@@ -103,10 +103,11 @@ async function createEngine(loaded: LoadedConfig, config: ConfigTexts): Promise<
   const view = { meter, state: () => service.state };
   ledgerPage.serveLedger(router, () => service.ledger());
   const api = { router, token: loaded.service.adminToken };
+  const around = { clock, logger };
   const { metrics, healthCheck, shutdownTimeoutMs } = loaded.service;
   const servers = [
-    healthCheck && new admin.AdminServer(healthCheck, 'extensions.health_check.endpoint', admin.healthPages(view)),
-    metrics && new admin.AdminServer(metrics, 'service.telemetry.metrics.endpoint', admin.metricsPages(view), api),
+    healthCheck && new admin.AdminServer(healthCheck, 'extensions.health_check', admin.healthPages(view), around),
+    metrics && new admin.AdminServer(metrics, 'service.telemetry.metrics', admin.metricsPages(view), around, api),
   ].filter((server) => server !== undefined);
   return {
     isStopping: false,
@@ -149,8 +150,12 @@ function announce(loaded: LoadedConfig, io: Io): void {
   const { metrics, healthCheck } = loaded.service;
   const places = [
     ...listeners(loaded),
-    ...(metrics === undefined ? [] : [`metrics http://${metrics.host}:${metrics.port}/metrics`]),
-    ...(healthCheck === undefined ? [] : [`health http://${healthCheck.host}:${healthCheck.port}/readyz`]),
+    ...(metrics === undefined ? [] : [`metrics ${urlOf(metrics)}/metrics`]),
+    ...(healthCheck === undefined ? [] : [`health ${urlOf(healthCheck)}/readyz`]),
   ];
   io.stderr.write(`windback ${packageJson.version} is ready: ${places.join(', ')}\n`);
+}
+
+function urlOf({ host, port, tls }: AdminEndpoint): string {
+  return `${tls === undefined ? 'http' : 'https'}://${host}:${port}`;
 }

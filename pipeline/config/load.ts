@@ -160,13 +160,13 @@ function serviceSettings(service: z.output<typeof serviceConfig>, extensions: Se
     reader === undefined ? (metrics.address ?? metrics.endpoint) : { host: reader.host, port: reader.port };
   return {
     logLevel: logs.level,
-    metrics: metrics.level === 'none' ? undefined : endpoint,
+    metrics: metrics.level === 'none' ? undefined : { ...endpoint, tls: metrics.tls },
     adminToken: admin.token,
     authenticators: [...extensions.configured.values()]
       .filter(({ id }) => isAuthenticator(id))
       .map(({ id, config }) => ({ id, type: ID.exec(id)?.groups?.type, config }) as AuthExtension),
     fileStorage: extension(fileStorageConfig) as FileStorageConfig | undefined,
-    healthCheck: healthCheck.enabled ? healthCheck.endpoint : undefined,
+    healthCheck: healthCheck.enabled ? { ...healthCheck.endpoint, tls: healthCheck.tls } : undefined,
     workers: service.workers === 'auto' ? availableParallelism() : service.workers,
     shutdownTimeoutMs: service.shutdown_timeout,
   };

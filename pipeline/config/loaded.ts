@@ -2,6 +2,7 @@
 import type { AuthExtension } from '../auth/config.ts';
 import type { Signal } from '../batch.ts';
 import type { ExporterFactory, ProcessorFactory, ReceiverFactory } from '../component.ts';
+import type { ServerTlsConfig } from '../server-tls.ts';
 import type { LogLevel } from '../telemetry/logger.ts';
 import type { FileStorageConfig } from './file-storage.ts';
 import type { Position, Problem } from './report.ts';
@@ -40,10 +41,15 @@ export interface PipelineConfig {
   readonly at: Position;
 }
 
+/** Where the operator's own pages are served. */
+export interface AdminEndpoint extends Endpoint {
+  readonly tls?: ServerTlsConfig | undefined;
+}
+
 export interface ServiceSettings {
   readonly logLevel: LogLevel;
-  /** Where `/metrics` is served; undefined: nowhere (`metrics: {level: none}`). */
-  readonly metrics: Endpoint | undefined;
+  /** Where `/metrics` and the API are served; undefined: nowhere (`metrics: {level: none}`). */
+  readonly metrics: AdminEndpoint | undefined;
   /** What requests that change something must carry. A secret. */
   readonly adminToken: string | undefined;
   /** Where components remember; undefined: nowhere. */
@@ -51,7 +57,7 @@ export interface ServiceSettings {
   /** Who tells who may send, for receivers to name. */
   readonly authenticators: readonly AuthExtension[];
   /** Where `/livez` and `/readyz` are served; undefined: nowhere (`health_check: {enabled: false}`). */
-  readonly healthCheck: Endpoint | undefined;
+  readonly healthCheck: AdminEndpoint | undefined;
   /** How many threads receive telemetry; 1: the main one, and no others. */
   readonly workers: number;
   /** How long stopping may take, in milliseconds. */

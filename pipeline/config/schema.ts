@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Signal } from '../batch.ts';
 import { basicAuthConfig, bearerTokenAuthConfig } from '../auth/config.ts';
 import { fileStorageConfig } from './file-storage.ts';
+import { serverTlsConfig } from '../server-tls.ts';
 import { duration, endpoint } from './scalars.ts';
 
 export const SIGNALS = ['traces', 'metrics', 'logs', 'health', 'decisions'] as const satisfies readonly Signal[];
@@ -24,6 +25,7 @@ export const ID = /^(?<type>[A-Za-z][A-Za-z0-9_]{0,62})(?:\/(?<name>[^\s\p{C}]{1
 export const healthCheckConfig = z.strictObject({
   enabled: z.boolean().default(true).describe('Whether /livez and /readyz are served.'),
   endpoint: endpoint.prefault('localhost:13133').describe('Where /livez and /readyz are served.'),
+  tls: serverTlsConfig.optional(),
 });
 
 const ignoredConfig = z.looseObject({}).describe('Accepted, without effect.');
@@ -74,6 +76,7 @@ const telemetryConfig = z.strictObject({
         .max(1)
         .optional()
         .describe('The same as `endpoint`, as newer Collectors write it.'),
+      tls: serverTlsConfig.optional(),
     })
     .prefault({})
     .describe("Windback's own metrics."),

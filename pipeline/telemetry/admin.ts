@@ -1,11 +1,14 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { Endpoint } from '../config/scalars.ts';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import type { AdminEndpoint } from '../config/loaded.ts';
 import { PipelineError } from '../errors.ts';
 import { isLoopback } from '../listener.ts';
 import type { Router } from '../routes.ts';
+import { ServerTls } from '../server-tls.ts';
 import type { ServiceState } from '../service.ts';
 import { answerApi } from './api.ts';
+import type { Logger } from './logger.ts';
 import type { Meter } from './meter.ts';
 import { observeProcess } from './process.ts';
 
@@ -22,53 +25,97 @@ export interface Api {
   readonly token: string | undefined;
 }
 
+/** What the server needs of the process. */
+export interface Around {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /** How many clients may be connected at once: a scraper, a few people, and no more memory than that takes. */
 const MAX_CONNECTIONS = 100;
 
-/** A small HTTP server of answers that are made when asked for. */
+/** How long a client may take until it is let in over TLS, and for the head and the whole of a request, ms. */
+const HANDSHAKE_MS_MAX = 5_000;
+const HEAD_MS_MAX = 5_000;
+const REQUEST_MS_MAX = 10_000;
+
+/** A small HTTP server of answers that are made when asked for, over TLS where the configuration has that. */
 export class AdminServer {
-  readonly #server: Server;
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: AdminEndpoint;
   readonly #key: string;
+  readonly #listener: RequestListener;
+  readonly #token: string | undefined;
+  readonly #around: Around;
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+  #endReloading: () => void = () => {};
   #isLoopback = false;
 
-  /** `key` is the configuration key that sets the endpoint, for the error when it is taken. */
-  constructor(endpoint: Endpoint, key: string, pages: Readonly<Record<string, Page>>, api?: Api) {
+  /** `key` is the part of the configuration that has the endpoint, for errors. */
+  constructor(endpoint: AdminEndpoint, key: string, pages: Readonly<Record<string, Page>>, around: Around, api?: Api) {
     this.#endpoint = endpoint;
     this.#key = key;
-    this.#server = createServer(this.#listener(pages, api));
-    this.#server.headersTimeout = 5_000;
-    this.#server.requestTimeout = 10_000;
-    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#around = around;
+    this.#token = api?.token;
+    this.#listener = this.#answering(pages, api);
   }
 
-  start(): Promise<void> {
-    const { host, port } = this.#endpoint;
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', (error: NodeJS.ErrnoException) => {
-        const code = error.code === 'EADDRINUSE' ? 'port_in_use' : 'cannot_listen';
-        reject(new PipelineError(code, `${host}:${port} (${this.#key})`, { cause: error }));
-      });
-      this.#server.listen(port, host, () => {
-        this.#isLoopback = isLoopback((this.#server.address() as AddressInfo).address);
-        resolve();
-      });
+  /** Rejects with `port_in_use`, `cannot_listen`, `file_unreadable` or `bad_certificate`. */
+  async start(): Promise<void> {
+    const server = await this.#create();
+    this.#server = server;
+    server.headersTimeout = HEAD_MS_MAX;
+    server.requestTimeout = REQUEST_MS_MAX;
+    server.maxConnections = MAX_CONNECTIONS;
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
     });
+    const { host, port, tls } = this.#endpoint;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        const code = error.code === 'EADDRINUSE' ? 'port_in_use' : 'cannot_listen';
+        reject(new PipelineError(code, `${host}:${port} (${this.#key}.endpoint)`, { cause: error }));
+      });
+      server.listen(port, host, resolve);
+    });
+    this.#isLoopback = isLoopback((server.address() as AddressInfo).address);
+    if (this.#isLoopback || this.#token === undefined || tls !== undefined) return;
+    this.#around.logger.warn(
+      { key: this.#key, todo: `configure ${this.#key}.tls, or listen on localhost behind a proxy that has TLS` },
+      'the token of service.telemetry.admin crosses the network as it is, for everybody on the way to read',
+    );
   }
 
   /** The port that was really bound. */
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return (this.#server?.address() as AddressInfo).port;
   }
 
+  /** Legal before `start`, and twice. */
   stop(): Promise<void> {
+    this.#endReloading();
+    const server = this.#server;
     return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
+      if (server === undefined) return resolve();
+      server.close(() => resolve());
+      for (const socket of this.#sockets) socket.destroy();
     });
   }
 
-  #listener(pages: Readonly<Record<string, Page>>, api: Api | undefined): RequestListener {
+  async #create(): Promise<Server> {
+    const config = this.#endpoint.tls;
+    if (config === undefined) return createServer(this.#listener);
+    const tls = await ServerTls.load(config, `${this.#key}.tls`);
+    const options = { ...tls.options(['http/1.1']), handshakeTimeout: HANDSHAKE_MS_MAX };
+    const server = process.getBuiltinModule('node:https').createServer(options, this.#listener);
+    // Nobody needs it, and it costs us more than the client.
+    server.on('secureConnection', (socket) => socket.disableRenegotiation());
+    this.#endReloading = tls.keepFresh(server, this.#around.clock, this.#around.logger);
+    return server;
+  }
+
+  #answering(pages: Readonly<Record<string, Page>>, api: Api | undefined): RequestListener {
     return (request, response) => {
       // Not `new URL`: it throws on some of what a client may send, such as `//`.
       const [path = '/'] = (request.url ?? '/').split('?');

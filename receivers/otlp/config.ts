@@ -130,7 +130,10 @@ export type GrpcConfig = z.output<typeof grpcConfig>;
 export type HttpConfig = z.output<typeof httpConfig>;
 export type CorsConfig = z.output<typeof corsConfig>;
 
-/** Whether clients must say who they are. */
-export function asksWho({ auth, tls }: Pick<GrpcConfig, 'auth' | 'tls'>): boolean {
-  return auth !== undefined || tls?.client_ca_file !== undefined;
+/** What there is to warn of where other machines reach a listener. */
+export function exposureOf({ auth, tls }: Pick<GrpcConfig, 'auth' | 'tls'>): string | undefined {
+  if (auth === undefined && tls?.client_ca_file === undefined) return 'nothing asks them who they are';
+  return tls === undefined
+    ? 'what they say of themselves is not encrypted: configure tls, or have a proxy for it'
+    : undefined;
 }

@@ -6,7 +6,7 @@ import type { ServerStream } from '../../pipeline/http2/server-stream.ts';
 import { listen } from '../../pipeline/listener.ts';
 import { ServerTls } from '../../pipeline/server-tls.ts';
 import { encodeExportResponse, EXPORT_METHODS } from '../../proto/otlp/export.ts';
-import { asksWho, type GrpcConfig } from './config.ts';
+import { exposureOf, type GrpcConfig } from './config.ts';
 import { answerError, answerHttp, EMPTY_MESSAGE, frame } from './grpc-answer.ts';
 import { type CallSettings, GrpcCall, type GrpcMethod } from './grpc-call.ts';
 import { HEALTH_CHECK_METHOD, healthCheck } from './grpc-health.ts';
@@ -53,7 +53,7 @@ export class GrpcServer {
     this.#server = http2;
     const { clock, logger } = this.#context;
     if (tls !== undefined) this.#endReloading = tls.keepFresh(http2.sockets.tls, clock, logger);
-    return listen(http2.server, endpoint, 'protocols.grpc.endpoint', logger, asksWho(this.#config));
+    return listen(http2.server, endpoint, 'protocols.grpc.endpoint', logger, exposureOf(this.#config));
   }
 
   get open(): Sheddable | undefined {

@@ -7,7 +7,7 @@ import { OpenConnections } from '../../pipeline/open-connections.ts';
 import { ServerTls } from '../../pipeline/server-tls.ts';
 import { SocketServer } from '../../pipeline/socket-server.ts';
 import { readStatically } from '../../pipeline/static-read.ts';
-import { asksWho, type HttpConfig } from './config.ts';
+import { exposureOf, type HttpConfig } from './config.ts';
 import { formOf, HttpCall, type HttpCallSettings } from './http-call.ts';
 import type { Gate } from './gate.ts';
 import { type ConnectionParts, HttpConnection, IDLE_MS_MAX } from './http-connection.ts';
@@ -65,7 +65,7 @@ export class HttpServer {
     this.#sockets = sockets;
     if (tls !== undefined) this.#endReloading = tls.keepFresh(sockets.tls, clock, logger);
     this.#checking = setInterval(() => this.#check(), Math.min(CHECK_INTERVAL_MS, requestMs)).unref();
-    return listen(sockets.server, this.#config.endpoint, 'protocols.http.endpoint', logger, asksWho(this.#config));
+    return listen(sockets.server, this.#config.endpoint, 'protocols.http.endpoint', logger, exposureOf(this.#config));
   }
 
   /** Stops listening, lets requests under way end, and cuts what is left when `deadline` aborts. */

@@ -5,14 +5,17 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Router } from '../../pipeline/routes.ts';
+import { type ServerTlsConfig, serverTlsConfig } from '../../pipeline/server-tls.ts';
 import { AdminServer } from '../../pipeline/telemetry/admin.ts';
 import { type JudgeView, type OverrideChange, registerRoutes } from '../../processors/verdict/api.ts';
 import { Overrides } from '../../processors/verdict/overrides.ts';
 import { type DecisionEvent, structuredEvent } from '../../proto/windback/decision.ts';
 import { explain } from '../../proto/windback/explain.ts';
 import type { RolloutStatus } from '../../proto/windback/status.ts';
+import { type Certificates, makeCertificates } from '../support/certificates.ts';
+import { testContext } from '../support/context.ts';
 import { decisionEvent } from '../support/decision-event.ts';
 import { type Env, type Finished, start, windback } from './windback.ts';
 
@@ -60,7 +63,7 @@ function rollout(key: string): RolloutStatus {
   };
 }
 
-async function serve(token?: string, judges = ['verdict']): Promise<string> {
+async function serve(token?: string, judges = ['verdict'], tls?: ServerTlsConfig): Promise<string> {
   const router = new Router();
   const view: JudgeView = {
     status: () => rollouts,
@@ -73,7 +76,7 @@ async function serve(token?: string, judges = ['verdict']): Promise<string> {
     changes.push(change);
   };
   for (const id of judges) registerRoutes(router.of(id), view, overrides, { now: Date.now, changed });
-  server = new AdminServer({ host: 'localhost', port: 0 }, 'key', {}, { router, token });
+  server = new AdminServer({ host: 'localhost', port: 0, tls }, 'key', {}, testContext('admin'), { router, token });
   await server.start();
   return `localhost:${server.port}`;
 }
@@ -172,6 +175,53 @@ describe('where nobody answers, or somebody else', () => {
       stderr: expect.stringContaining('verdict, verdict/eu'),
     });
     expect(await asked(['rollouts', '--component', 'verdict/eu'])).toMatchObject({ code: 0 });
+  });
+});
+
+describe('over TLS', () => {
+  let files: Certificates;
+  beforeAll(() => {
+    files = makeCertificates();
+    files.authority('other');
+  });
+  afterAll(() => files.remove());
+
+  const serverTls = (more: Record<string, string> = {}): ServerTlsConfig =>
+    serverTlsConfig.parse({ cert_file: files.file('server.pem'), key_file: files.file('server.key'), ...more });
+  const ca = (name = 'ca') => ['--ca-file', files.file(`${name}.pem`)];
+  const own = () => ['--cert-file', files.file('client.pem'), '--key-file', files.file('client.key')];
+
+  it('with an authority of our own, and the token', async () => {
+    const endpoint = await serve(TOKEN, undefined, serverTls());
+    for (const address of [endpoint, `https://${endpoint}`]) {
+      const args = [...ca(), '--endpoint', address];
+      expect(await windback(['rollouts', ...args])).toMatchObject({ code: 0, stderr: '' });
+      const pin = await windback(['override', 'pin', 'shop/cart/prod', ...args], { WINDBACK_ADMIN_TOKEN: TOKEN });
+      expect(pin).toMatchObject({ code: 0, stdout: expect.stringContaining('set: pin') });
+    }
+  });
+
+  it('says so where the server is not to be trusted, and sends it nothing', async () => {
+    const endpoint = await serve(TOKEN, undefined, serverTls());
+    for (const trusted of [ca('other'), []]) {
+      const asked = await windback(['rollouts', ...trusted, '--endpoint', `https://${endpoint}`]);
+      expect(asked).toMatchObject({ code: 1, stderr: expect.stringMatching(/no Windback answers there.*certificate/) });
+    }
+  });
+
+  it('shows its certificate where one is asked for', async () => {
+    const endpoint = await serve(undefined, undefined, serverTls({ client_ca_file: files.file('ca.pem') }));
+    const args = ['rollouts', ...ca(), '--endpoint', endpoint];
+    expect(await windback(args)).toMatchObject({ code: 1, stderr: expect.stringContaining('no Windback answers') });
+    expect(await windback([...args, ...own()])).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it.each([
+    [['--cert-file', 'x'], 2, '--cert-file and --key-file go together'],
+    [['--ca-file', 'x', '--endpoint', 'http://localhost:1'], 2, 'give --endpoint https://localhost:1'],
+    [['--ca-file', '/nowhere/ca.pem'], 1, '/nowhere/ca.pem (--ca-file): ENOENT'],
+  ])('%j is said to be wrong', async (args, code, message) => {
+    expect(await windback(['rollouts', ...args])).toMatchObject({ code, stderr: expect.stringContaining(message) });
   });
 });
 

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { Router } from '../../pipeline/routes.ts';
 import { AdminServer } from '../../pipeline/telemetry/admin.ts';
+import { testContext } from '../support/context.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const TOKEN = 'a token of some length';
@@ -35,7 +36,7 @@ afterEach(async () => {
 });
 
 async function serve(token?: string, host = 'localhost'): Promise<AdminServer> {
-  const server = new AdminServer({ host, port: 0 }, 'the.key', {}, { router, token });
+  const server = new AdminServer({ host, port: 0 }, 'the.key', {}, testContext('admin'), { router, token });
   await server.start();
   servers.push(server);
   return server;

@@ -4,6 +4,7 @@ import type { ServiceState } from '../../../pipeline/service.ts';
 import { AdminServer, healthPages, metricsPages } from '../../../pipeline/telemetry/admin.ts';
 import { Meter } from '../../../pipeline/telemetry/meter.ts';
 import { METRICS } from '../../../pipeline/telemetry/metrics-table.ts';
+import { testContext } from '../../support/context.ts';
 
 let state: ServiceState = 'new';
 let servers: AdminServer[] = [];
@@ -11,7 +12,7 @@ let servers: AdminServer[] = [];
 async function serve(pages: 'health' | 'metrics', port = 0): Promise<AdminServer> {
   const view = { meter: new Meter(METRICS), state: () => state };
   const made = pages === 'health' ? healthPages(view) : metricsPages(view);
-  const server = new AdminServer({ host: 'localhost', port }, 'the.key', made);
+  const server = new AdminServer({ host: 'localhost', port }, 'the.key', made, testContext('admin'));
   await server.start();
   servers.push(server);
   return server;
@@ -75,12 +76,12 @@ test('a port in use names the key that sets it', async () => {
   const { port } = await serve('health');
   await expect(serve('health', port)).rejects.toMatchObject({
     code: 'port_in_use',
-    detail: `localhost:${port} (the.key)`,
+    detail: `localhost:${port} (the.key.endpoint)`,
   });
 });
 
 test('stopping is legal before start and twice', async () => {
-  const server = new AdminServer({ host: 'localhost', port: 0 }, 'the.key', {});
+  const server = new AdminServer({ host: 'localhost', port: 0 }, 'the.key', {}, testContext('admin'));
   await server.stop();
   await server.start();
   await server.stop();

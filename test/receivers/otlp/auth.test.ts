@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { connect } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Authenticator } from '../../../pipeline/auth/authenticator.ts';
 import { BasicAuth } from '../../../pipeline/auth/basic.ts';
 import { BearerTokenAuth } from '../../../pipeline/auth/bearer-token.ts';
@@ -10,6 +10,7 @@ import { ManualClock } from '../../../pipeline/clock.ts';
 import type { Context } from '../../../pipeline/component.ts';
 import { OtlpReceiver } from '../../../receivers/otlp/otlp.ts';
 import { otlpReceiverConfig } from '../../../receivers/otlp/config.ts';
+import { makeCertificates } from '../../support/certificates.ts';
 import { counted, recordingLogger, Sink, testContext } from '../../support/context.ts';
 import { framed, RawGrpc } from '../../support/grpc-raw.ts';
 import { requestBytes } from '../../support/otlp-requests.ts';
@@ -232,15 +233,27 @@ test('nothing that is said or logged holds a secret', async () => {
   expect(JSON.stringify([said, lines])).not.toMatch(/s3cret|wr0ng/);
 });
 
-test('who asks everybody is not warned of', async () => {
+test('where other machines reach it, it warns of what is open to them', async () => {
+  const files = makeCertificates();
+  onTestFinished(() => files.remove());
   const parts = { context: await letsIn() };
-  const open = await started({ endpoint: '0.0.0.0:0' }, {}, parts);
-  await open.receiver.stop(AbortSignal.timeout(5000));
-  expect(lines.filter(({ level }) => level === 40)).toHaveLength(2);
-  lines.length = 0;
-  const closed = await started({ endpoint: '0.0.0.0:0', auth: { authenticator: 'basicauth' } }, {}, parts);
-  await closed.receiver.stop(AbortSignal.timeout(5000));
-  expect(lines.map(({ level }) => level)).toEqual([30, 30]);
+  const auth = { authenticator: 'basicauth' };
+  const tls = { cert_file: files.file('server.pem'), key_file: files.file('server.key') };
+  const client_ca_file = files.file('ca.pem');
+  for (const [both, warned] of [
+    [{}, /nothing asks them/],
+    [{ tls }, /nothing asks them/],
+    [{ auth }, /not encrypted/],
+    [{ auth, tls }, undefined],
+    [{ tls: { ...tls, client_ca_file } }, undefined],
+  ] as const) {
+    lines.length = 0;
+    const open = await started({ endpoint: '0.0.0.0:0', ...both }, {}, parts);
+    await open.receiver.stop(AbortSignal.timeout(5000));
+    const said = lines.filter(({ level }) => level === 40).map(({ msg }) => msg);
+    const expected = warned === undefined ? [] : [expect.stringMatching(warned), expect.stringMatching(warned)];
+    expect(said).toEqual(expected);
+  }
 });
 
 test('an authenticator that is not there is no start', async () => {
