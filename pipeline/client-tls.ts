@@ -1,6 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { PipelineError } from './errors.ts';
+import type { Clock } from './clock.ts';
+import { duration } from './config/scalars.ts';
+import type { Logger } from './telemetry/logger.ts';
+import { checkAuthorities, tryCertificates } from './certificates.ts';
+import { WatchedFiles } from './watched-files.ts';
 
 /** How a client checks its server and shows itself. Keys are the Collector's. */
 export const clientTlsConfig = z
@@ -14,6 +17,10 @@ export const clientTlsConfig = z
     key_file: z.string().optional().describe('The private key (PEM) of cert_file.'),
     server_name_override: z.string().optional().describe("The name to expect in the server's certificate."),
     insecure_skip_verify: z.boolean().default(false).describe('Whether to accept any certificate. For tests only.'),
+    reload_interval: duration
+      .refine((ms) => ms > 0, 'want more than 0')
+      .prefault('1m')
+      .describe('How often the files are looked at. New ones hold for connections from then on.'),
   })
   .refine(
     (tls) => (tls.cert_file === undefined) === (tls.key_file === undefined),
@@ -24,7 +31,7 @@ export const clientTlsConfig = z
 export type ClientTlsConfig = z.output<typeof clientTlsConfig>;
 
 /** Options of `node:tls`. */
-export interface ClientTls {
+export interface ClientTlsOptions {
   readonly ca?: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;
@@ -32,26 +39,61 @@ export interface ClientTls {
   readonly rejectUnauthorized: boolean;
 }
 
-/** Reads the files. Rejects with `file_unreadable`. */
-export async function loadClientTls(config: ClientTlsConfig): Promise<ClientTls> {
-  const [ca, cert, key] = await Promise.all(
-    (['ca_file', 'cert_file', 'key_file'] as const).map(async (name) => {
-      const path = config[name];
-      if (path === undefined) return undefined;
-      try {
-        return await readFile(path);
-      } catch (error) {
-        throw new PipelineError('file_unreadable', `${path} (tls.${name}): ${(error as Error).message}`, {
-          cause: error,
-        });
-      }
-    }),
-  );
-  return {
-    ...(ca && { ca }),
-    ...(cert && { cert }),
-    ...(key && { key }),
-    ...(config.server_name_override !== undefined && { servername: config.server_name_override }),
-    rejectUnauthorized: !config.insecure_skip_verify,
-  };
+const FILES = ['ca_file', 'cert_file', 'key_file'] as const;
+
+/** The files of a client's TLS, as they were when they could last be used. */
+export class ClientTls {
+  readonly #config: ClientTlsConfig;
+  readonly #files: WatchedFiles;
+  #options: ClientTlsOptions;
+
+  private constructor(config: ClientTlsConfig) {
+    this.#config = config;
+    this.#files = new WatchedFiles(Object.fromEntries(FILES.map((name) => [`tls.${name}`, config[name]])));
+    this.#options = { rejectUnauthorized: true };
+  }
+
+  /** Rejects with `file_unreadable` or `bad_certificate`. */
+  static async load(config: ClientTlsConfig): Promise<ClientTls> {
+    const tls = new ClientTls(config);
+    tls.#options = await tls.#read();
+    return tls;
+  }
+
+  /** For the next connection. */
+  get options(): ClientTlsOptions {
+    return this.#options;
+  }
+
+  /** Reads the files again when they change; `onNew` is called then. Returns how to end that. */
+  keepFresh(clock: Clock, logger: Logger, onNew: () => void = () => {}): () => void {
+    const { reload_interval: periodMs } = this.#config;
+    if (FILES.every((name) => this.#config[name] === undefined)) return () => {};
+    const watching = { periodMs, clock, logger, subject: { key: 'tls' }, what: 'certificates' };
+    return this.#files.keepFresh(watching, async () => {
+      this.#options = await this.#read();
+      onNew();
+    });
+  }
+
+  async #read(): Promise<ClientTlsOptions> {
+    const { server_name_override, insecure_skip_verify } = this.#config;
+    const files = await this.#files.read();
+    const [ca, cert, key] = FILES.map((name) => files.get(`tls.${name}`));
+    const own = { ...(cert && { cert }), ...(key && { key }) };
+    if (ca !== undefined) this.#try(['ca_file'], () => checkAuthorities(ca));
+    if (cert !== undefined)
+      this.#try(['cert_file', 'key_file'], () => process.getBuiltinModule('node:tls').createSecureContext(own));
+    return {
+      ...(ca && { ca }),
+      ...own,
+      ...(server_name_override !== undefined && { servername: server_name_override }),
+      rejectUnauthorized: !insecure_skip_verify,
+    };
+  }
+
+  #try(names: readonly (typeof FILES)[number][], use: () => unknown): void {
+    const said = names.map((name) => `${this.#config[name]} (tls.${name})`).join(', ');
+    tryCertificates(said, use);
+  }
 }

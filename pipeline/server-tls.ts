@@ -1,8 +1,8 @@
 import type { SecureContextOptions, Server as TlsServer, TlsOptions } from 'node:tls';
 import { z } from 'zod';
+import { checkAuthorities, tryCertificates } from './certificates.ts';
 import type { Clock } from './clock.ts';
 import { duration } from './config/scalars.ts';
-import { PipelineError } from './errors.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { WatchedFiles } from './watched-files.ts';
 
@@ -81,21 +81,10 @@ export class ServerTls {
 
   /** Lets `server` show new certificates when the files change. Returns how to end that. */
   keepFresh(server: TlsServer, clock: Clock, logger: Logger): () => void {
-    let trouble = '';
-    return clock.every(this.#config.reload_interval, async () => {
-      try {
-        // Files that did not fit together are looked at again: the other of the two may have come.
-        if (trouble === '' && !(await this.#files.changed())) return;
-        this.#context = await this.#read();
-        server.setSecureContext(this.#context);
-        trouble = '';
-        logger.info({ key: this.#key }, 'new certificates are in use');
-      } catch (thrown) {
-        const { message } = thrown as Error;
-        if (message !== trouble)
-          logger.warn({ key: this.#key }, `${message}; the certificates from before stay in use`);
-        trouble = message;
-      }
+    const watching = { periodMs: this.#config.reload_interval, clock, logger, subject: { key: this.#key } };
+    return this.#files.keepFresh({ ...watching, what: 'certificates' }, async () => {
+      this.#context = await this.#read();
+      server.setSecureContext(this.#context);
     });
   }
 
@@ -113,27 +102,11 @@ export class ServerTls {
       minVersion: `TLSv${this.#config.min_version}`,
     };
     const { cert_file, key_file, client_ca_file } = this.#config;
-    this.#try(`${cert_file}, ${key_file} (${this.#key})`, () =>
+    tryCertificates(`${cert_file}, ${key_file} (${this.#key})`, () =>
       process.getBuiltinModule('node:tls').createSecureContext(context),
     );
-    if (ca !== undefined) this.#try(`${client_ca_file} (${this.#key}.client_ca_file)`, () => checkAuthorities(ca));
+    if (ca !== undefined)
+      tryCertificates(`${client_ca_file} (${this.#key}.client_ca_file)`, () => checkAuthorities(ca));
     return context;
   }
-
-  #try(what: string, use: () => unknown): void {
-    try {
-      use();
-    } catch (error) {
-      throw new PipelineError('bad_certificate', `${what}: ${(error as Error).message}`, { cause: error });
-    }
-  }
-}
-
-/** OpenSSL passes over what is no certificate, and over a half of one: then clients would be refused for no reason. */
-function checkAuthorities(pem: Buffer): void {
-  const { X509Certificate } = process.getBuiltinModule('node:crypto');
-  const blocks = pem.toString('latin1').split(/(?=-----BEGIN )/);
-  const certificates = blocks.filter((block) => block.startsWith('-----BEGIN '));
-  if (certificates.length === 0) throw new Error('there is no certificate in it');
-  for (const certificate of certificates) new X509Certificate(certificate);
 }

@@ -1,5 +1,18 @@
 import { readFile, stat } from 'node:fs/promises';
+import type { Clock } from './clock.ts';
 import { PipelineError } from './errors.ts';
+import type { Logger } from './telemetry/logger.ts';
+
+/** Who looks at files, and what is said of them. */
+export interface Watching {
+  readonly periodMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What log lines carry, to tell whose files they are. */
+  readonly subject: Readonly<Record<string, string>>;
+  /** What is in the files, in the plural. */
+  readonly what: string;
+}
 
 /** Files that may change while the process runs, each under the key of the configuration that names it. */
 export class WatchedFiles {
@@ -23,6 +36,26 @@ export class WatchedFiles {
   /** Whether one of them is another than when it was read. Rejects with `file_unreadable`. */
   async changed(): Promise<boolean> {
     return (await this.#look()) !== this.#seen;
+  }
+
+  /**
+   * Has `take` read them and use what is in them whenever they have changed. Where it rejects, that is logged once and
+   * tried again: of files that belong together the other one may come. Returns how to end that.
+   */
+  keepFresh({ periodMs, clock, logger, subject, what }: Watching, take: () => Promise<void>): () => void {
+    let trouble = '';
+    return clock.every(periodMs, async () => {
+      try {
+        if (trouble === '' && !(await this.changed())) return;
+        await take();
+        trouble = '';
+        logger.info(subject, `new ${what} are in use`);
+      } catch (thrown) {
+        const { message } = thrown as Error;
+        if (message !== trouble) logger.warn(subject, `${message}; the ${what} from before stay in use`);
+        trouble = message;
+      }
+    });
   }
 
   async #look(): Promise<string> {

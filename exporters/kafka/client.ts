@@ -1,6 +1,6 @@
 import type { LogEntry, Message, Producer } from 'kafkajs';
 import type { Logger } from '../../pipeline/telemetry/logger.ts';
-import { type ClientTls, loadClientTls } from '../../pipeline/client-tls.ts';
+import type { ClientTls } from '../../pipeline/client-tls.ts';
 import type { KafkaExporterConfig } from './config.ts';
 import { mendRequestQueue } from './request-queue.ts';
 import { saslOptions } from './security.ts';
@@ -21,8 +21,15 @@ const CONNECTION_TIMEOUT_MS = 3000;
 /** Enough for a topic that is being created or a leader that moved. An outage is for the sending queue to wait out. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 2 };
 
-/** Rejects with `file_unreadable`. Loads kafkajs, which happens once and takes some 30 ms: so only where a configuration has this exporter. */
-export async function loadKafkajs(config: KafkaExporterConfig, logger: Logger): Promise<LinkMaker> {
+/**
+ * Loads kafkajs, which happens once and takes some 30 ms: so only where a configuration has this exporter. `tls`: over
+ * TLS, with these.
+ */
+export async function loadKafkajs(
+  config: KafkaExporterConfig,
+  tls: ClientTls | undefined,
+  logger: Logger,
+): Promise<LinkMaker> {
   const [{ default: kafkajs }] = await Promise.all([import('kafkajs'), mendRequestQueue()]);
   const { Kafka, logLevel, Partitioners } = kafkajs;
   // Its errors and warnings are those of one attempt, whose outcome the queue reports in our own words.
@@ -30,10 +37,9 @@ export async function loadKafkajs(config: KafkaExporterConfig, logger: Logger): 
     () =>
     ({ namespace, log }: LogEntry): void =>
       logger.debug({ kafkajs: namespace }, log.message);
-  const tls = await tlsOf(config);
   const { sasl } = config.auth;
   return () => {
-    const sockets = new Sockets();
+    const sockets = new Sockets(tls);
     const kafka = new Kafka({
       clientId: config.client_id,
       brokers: config.brokers,
@@ -41,7 +47,8 @@ export async function loadKafkajs(config: KafkaExporterConfig, logger: Logger): 
       requestTimeout: config.timeout,
       retry: RETRY,
       socketFactory: sockets.open,
-      ...(tls && { ssl: tls }),
+      // How, the sockets know.
+      ssl: tls !== undefined,
       ...(sasl && { sasl: saslOptions(sasl) }),
       logLevel: logLevel.WARN,
       logCreator,
@@ -54,10 +61,6 @@ export async function loadKafkajs(config: KafkaExporterConfig, logger: Logger): 
     });
     return { producer, sockets, isConnected: false };
   };
-}
-
-async function tlsOf({ tls }: KafkaExporterConfig): Promise<ClientTls | undefined> {
-  return tls === undefined || tls.insecure ? undefined : loadClientTls(tls);
 }
 
 type Partitioner = ReturnType<typeof import('kafkajs').Partitioners.DefaultPartitioner>;

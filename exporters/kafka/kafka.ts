@@ -1,4 +1,5 @@
 import type { Batch } from '../../pipeline/batch.ts';
+import { ClientTls } from '../../pipeline/client-tls.ts';
 import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { loadKafkajs } from './client.ts';
@@ -33,6 +34,7 @@ export class KafkaExporter implements Component, Consumer {
   readonly #begun = new WeakMap<Batch, Delivery>();
   #producers: Producers | undefined;
   #isStopped = false;
+  #endReloading: () => void = () => {};
 
   constructor(config: KafkaExporterConfig, context: Context) {
     this.#config = config;
@@ -41,9 +43,12 @@ export class KafkaExporter implements Component, Consumer {
 
   /** Does not wait for the brokers, but tries them, so that a wrong address shows before there is a decision to send. */
   async start(): Promise<void> {
-    const { brokers, producer, timeout } = this.#config;
-    const makeLink = await loadKafkajs(this.#config, this.#context.logger);
+    const { brokers, producer, timeout, tls: tlsConfig } = this.#config;
+    const { clock, logger } = this.#context;
+    const tls = tlsConfig === undefined || tlsConfig.insecure ? undefined : await ClientTls.load(tlsConfig);
+    const makeLink = await loadKafkajs(this.#config, tls, logger);
     if (this.#isStopped) throw new PipelineError('stopping', 'the exporter was stopped while it started');
+    this.#endReloading = tls?.keepFresh(clock, logger) ?? this.#endReloading;
     const settings = {
       timeoutMs: timeout,
       compression: COMPRESSION[producer.compression],
@@ -73,6 +78,7 @@ export class KafkaExporter implements Component, Consumer {
 
   async stop(deadline: AbortSignal): Promise<void> {
     this.#isStopped = true;
+    this.#endReloading();
     const producers = this.#producers;
     if (producers === undefined) return;
     await Promise.all([producers.decisions.close(deadline), producers.telemetry.close(deadline)]);

@@ -1,6 +1,7 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ISocketFactoryArgs } from 'kafkajs';
+import type { ClientTls } from '../../pipeline/client-tls.ts';
 
 const KEEP_ALIVE_MS = 60_000;
 
@@ -12,16 +13,22 @@ export class Sockets {
   readonly #sockets = new Set<Socket>();
   #cutBy: Error | undefined;
 
+  readonly #tls: ClientTls | undefined;
+
+  /** `tls`: over TLS, with these. */
+  constructor(tls: ClientTls | undefined) {
+    this.#tls = tls;
+  }
+
   /** What kafkajs calls for a connection. Throws after `cut`, which kafkajs takes for a failure to connect. */
-  readonly open = ({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket => {
+  readonly open = ({ host, port, onConnect }: ISocketFactoryArgs): Socket => {
     if (this.#cutBy !== undefined) throw this.#cutBy;
     const to = { host, port, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true };
-    // What the configuration says of TLS; null, whatever kafkajs' types say, where that is nothing.
-    const isSecure = Boolean(ssl);
+    const tls = this.#tls;
     // An address is checked against the certificate all the same, but is no name to ask for (RFC 6066, 3).
     const name = isIP(host) === 0 ? { servername: host } : {};
-    const socket = isSecure ? connectTls({ ...to, ...name, ...ssl }) : connect(to);
-    socket.once(isSecure ? 'secureConnect' : 'connect', onConnect);
+    const socket = tls ? connectTls({ ...to, ...name, ...tls.options }) : connect(to);
+    socket.once(tls ? 'secureConnect' : 'connect', onConnect);
     socket.once('close', () => this.#sockets.delete(socket));
     this.#sockets.add(socket);
     return socket;

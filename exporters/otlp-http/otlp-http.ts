@@ -2,7 +2,7 @@ import { Agent as HttpAgent, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Batch, TelemetryBatch, TelemetrySignal } from '../../pipeline/batch.ts';
 import { isTelemetry } from '../../pipeline/batch.ts';
-import { loadClientTls } from '../../pipeline/client-tls.ts';
+import { ClientTls } from '../../pipeline/client-tls.ts';
 import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { compress } from '../../pipeline/compression.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
@@ -16,7 +16,8 @@ import { post } from './post.ts';
 
 interface Agents {
   readonly http: HttpAgent;
-  readonly https: HttpsAgent;
+  /** Of the certificates that are in use. */
+  https: HttpsAgent;
 }
 
 /** Sends each batch in one POST over connections that are kept. */
@@ -26,6 +27,7 @@ export class OtlpHttpExporter implements Component, Consumer {
   readonly #urls: Readonly<Record<TelemetrySignal, URL>>;
   readonly #inFlight = new InFlight();
   #agents: Agents | undefined;
+  #endReloading: () => void = () => {};
 
   constructor(config: OtlpHttpExporterConfig, context: Context) {
     this.#config = config;
@@ -40,11 +42,15 @@ export class OtlpHttpExporter implements Component, Consumer {
 
   /** Does not wait for the destination: it is connected to when there is something to send. */
   async start(): Promise<void> {
-    const tls = await loadClientTls(this.#config.tls);
-    this.#agents = {
-      http: new HttpAgent({ keepAlive: true }),
-      https: new HttpsAgent({ keepAlive: true, ...tls }),
-    };
+    const { clock, logger } = this.#context;
+    const tls = await ClientTls.load(this.#config.tls);
+    const secure = () => new HttpsAgent({ keepAlive: true, ...tls.options });
+    const agents: Agents = { http: new HttpAgent({ keepAlive: true }), https: secure() };
+    this.#agents = agents;
+    this.#endReloading = tls.keepFresh(clock, logger, () => {
+      retire(agents.https);
+      agents.https = secure();
+    });
   }
 
   async consume(batch: Batch): Promise<void> {
@@ -59,6 +65,7 @@ export class OtlpHttpExporter implements Component, Consumer {
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
+    this.#endReloading();
     await this.#inFlight.drain(deadline);
     this.#agents?.http.destroy();
     this.#agents?.https.destroy();
@@ -85,4 +92,10 @@ export class OtlpHttpExporter implements Component, Consumer {
       },
     };
   }
+}
+
+/** Lets requests under way end, and keeps no connection for others. */
+function retire(agent: HttpsAgent): void {
+  agent.maxFreeSockets = 0;
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
 }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Batch, TelemetrySignal } from '../../pipeline/batch.ts';
 import { isTelemetry } from '../../pipeline/batch.ts';
-import { loadClientTls } from '../../pipeline/client-tls.ts';
+import { ClientTls } from '../../pipeline/client-tls.ts';
 import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { compress } from '../../pipeline/compression.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
@@ -24,6 +24,7 @@ export class OtlpExporter implements Component, Consumer {
   readonly #headers: Readonly<Record<TelemetrySignal, Buffer>>;
   readonly #inFlight = new InFlight();
   #client: Http2Client | undefined;
+  #endReloading: () => void = () => {};
 
   constructor(config: OtlpExporterConfig, context: Context) {
     this.#config = config;
@@ -54,6 +55,7 @@ export class OtlpExporter implements Component, Consumer {
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
+    this.#endReloading();
     await this.#inFlight.drain(deadline);
     this.#client?.close();
     this.#client = undefined;
@@ -75,12 +77,14 @@ export class OtlpExporter implements Component, Consumer {
     }
   }
 
-  async #tls(): Promise<ConnectionOptions | undefined> {
+  async #tls(): Promise<(() => ConnectionOptions) | undefined> {
     const { endpoint, tls } = this.#config;
     if (endpoint.scheme === 'http' || (endpoint.scheme === undefined && tls.insecure)) return undefined;
     const { host } = hostAndPort(endpoint.address);
+    const files = await ClientTls.load(tls);
+    this.#endReloading = files.keepFresh(this.#context.clock, this.#context.logger);
     // An address is checked against the certificate all the same, but is no name to ask for (RFC 6066, 3).
-    return { ...(isIP(host) === 0 && { servername: host }), ...(await loadClientTls(tls)) };
+    return () => ({ ...(isIP(host) === 0 && { servername: host }), ...files.options });
   }
 }
 

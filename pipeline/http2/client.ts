@@ -7,8 +7,8 @@ import { readBuffer } from '../static-read.ts';
 export interface Http2Target {
   readonly host: string;
   readonly port: number;
-  /** With TLS where they are there. */
-  readonly tls?: ConnectionOptions | undefined;
+  /** With TLS where it is there: gives the options for the next connection. */
+  readonly tls?: (() => ConnectionOptions) | undefined;
 }
 
 /** Answers are small; windows need not be large. */
@@ -186,7 +186,7 @@ export class Http2Client {
       };
       return connectTcp({ host, port, onread: { buffer: readBuffer(), callback } });
     }
-    const socket = connectTls({ ...tls, host, port, ALPNProtocols: ['h2'] });
+    const socket = connectTls({ ...tls(), host, port, ALPNProtocols: ['h2'] });
     socket.on('data', (bytes: Buffer) => receive(bytes, bytes.length));
     return socket;
   }

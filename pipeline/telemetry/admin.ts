@@ -89,7 +89,7 @@ export class AdminServer {
 
   /** The port that was really bound. */
   get port(): number {
-    return (this.#server?.address() as AddressInfo).port;
+    return ((this.#server as Server).address() as AddressInfo).port;
   }
 
   /** Legal before `start`, and twice. */
