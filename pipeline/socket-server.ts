@@ -58,8 +58,6 @@ export class SocketServer {
     });
     server.on('secureConnection', (socket: TLSSocket) => {
       this.#shaking.delete((socket as unknown as { _parent?: Socket })._parent as Socket);
-      // Nobody needs it, and it costs us more than the client.
-      socket.disableRenegotiation();
       onSocket(socket);
     });
     // A client that is not let in has heard why; the server goes on.

@@ -109,8 +109,6 @@ export class AdminServer {
     const tls = await ServerTls.load(config, `${this.#key}.tls`);
     const options = { ...tls.options(['http/1.1']), handshakeTimeout: HANDSHAKE_MS_MAX };
     const server = process.getBuiltinModule('node:https').createServer(options, this.#listener);
-    // Nobody needs it, and it costs us more than the client.
-    server.on('secureConnection', (socket) => socket.disableRenegotiation());
     this.#endReloading = tls.keepFresh(server, this.#around.clock, this.#around.logger);
     return server;
   }
