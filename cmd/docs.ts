@@ -96,7 +96,7 @@ format. The names are the Collector's with the prefix \`windback_\`. At any mome
 ${markdownTable(['metric', 'meaning'], rows)}`;
 }
 
-function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.map(escapeCell).join(' | ')} |`;
   return `${[line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n')}\n`;
 }
