@@ -135,6 +135,22 @@ describe('what the destination answers', () => {
     expect((await failure((await exporterTo(url)).consume(batch()))).retryAfterMs).toBe(RETRY_AFTER_MS_MAX);
   });
 
+  test('of a large one little is kept', async () => {
+    const url = await httpServer((_, response) => {
+      response.writeHead(400, { 'content-type': 'text/plain' }).end('x'.repeat(8 * 1024 * 1024));
+    });
+    const { detail } = await failure((await exporterTo(url)).consume(batch()));
+    expect(detail).toMatch(/ answered 400: x{500}$/);
+  });
+
+  test('another address is not gone to', async () => {
+    let asked = 0;
+    const other = await httpServer((_, response) => response.writeHead(200).end(String(asked++)));
+    const url = await httpServer((_, response) => response.writeHead(307, { location: `${other}/v1/traces` }).end());
+    expect((await failure((await exporterTo(url)).consume(batch()))).code).toBe('rejected');
+    expect(asked).toBe(0);
+  });
+
   test.each(['application/json', 'text/plain; charset=utf-8'])('its message in %s is told', async (type) => {
     const body = type === 'application/json' ? '{"code":3,"message":"no such tenant"}' : 'no such tenant\n';
     const url = await httpServer((_, response) => response.writeHead(400, { 'content-type': type }).end(body));

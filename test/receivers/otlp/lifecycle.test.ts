@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { PipelineError } from '../../../pipeline/errors.ts';
 import { EXPORT_METHODS } from '../../../proto/otlp/export.ts';
 import { otlpReceiver } from '../../../receivers/otlp/factory.ts';
@@ -117,6 +118,27 @@ describe('start', () => {
     client.close();
     await at.receiver.stop(soon());
   });
+});
+
+test.each(['grpc', 'http'] as const)('%s: connections beyond max_connections are closed at once', async (protocol) => {
+  const at = await started({ max_connections: 2 });
+  onTestFinished(() => at.receiver.stop(AbortSignal.timeout(5000)));
+  const [host = '', port] = at[protocol].split(':');
+  const open = async () => {
+    const socket = connect({ host, port: Number(port) }).on('error', () => {});
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    return socket.resume();
+  };
+  const first = [await open(), await open()];
+  const more = [await open(), await open()];
+  await vi.waitUntil(() => more.every(({ closed }) => closed));
+  expect(first.map(({ closed }) => closed)).toEqual([false, false]);
+  first[0]?.destroy();
+  await vi.waitUntil(() => at.receiver.load().length === 1);
+  const next = await open();
+  await vi.waitUntil(() => at.receiver.load().length === 2);
+  expect(next.closed).toBe(false);
 });
 
 describe('stop', () => {
