@@ -3,7 +3,7 @@ import { checkAtEnd, ledgerPage, serveLedger } from '../../../pipeline/ledger/pa
 import type { Ledger } from '../../../pipeline/ledger/view.ts';
 import { Router } from '../../../pipeline/routes.ts';
 import { AdminServer } from '../../../pipeline/telemetry/admin.ts';
-import { recordingLogger } from '../../support/context.ts';
+import { recordingLogger, testContext } from '../../support/context.ts';
 
 const account = {
   id: 'otlp/backend',
@@ -58,7 +58,8 @@ afterEach(() => server?.stop());
 async function get(headers: Record<string, string> = {}, host = 'localhost') {
   const router = new Router();
   serveLedger(router, async () => LEDGER);
-  server = new AdminServer({ host, port: 0 }, 'the.key', {}, { router, token: 'a token of some length' });
+  const api = { router, token: 'a token of some length' };
+  server = new AdminServer({ host, port: 0 }, 'the.key', {}, testContext('admin'), api);
   await server.start();
   const answer = await fetch(`http://localhost:${server.port}/debug/ledger`, { headers });
   return { status: answer.status, type: answer.headers.get('content-type'), body: await answer.text() };
