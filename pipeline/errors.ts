@@ -3,21 +3,7 @@
  * command line sees of it is read off the row, never decided on the spot. `docs/errors.md` lists the same rows.
  */
 
-/** gRPC status codes (grpc/statuscodes), as far as the table uses them. */
-export const GRPC = {
-  ok: 0,
-  cancelled: 1,
-  invalid_argument: 3,
-  deadline_exceeded: 4,
-  not_found: 5,
-  permission_denied: 7,
-  resource_exhausted: 8,
-  failed_precondition: 9,
-  unimplemented: 12,
-  internal: 13,
-  unavailable: 14,
-  unauthenticated: 16,
-} as const;
+import { GRPC } from './grpc-codes.ts';
 
 export interface ErrorRow {
   /** What happened, as a sentence without a period; the detail of the occurrence follows it. */
@@ -133,6 +119,13 @@ export const ERRORS = {
     ...retryable,
     what: 'the process is shutting down',
     todo: 'retry against another instance',
+    grpc: GRPC.unavailable,
+    http: 503,
+  },
+  reconfigured: {
+    ...retryable,
+    what: 'the configuration was changed meanwhile',
+    todo: 'retry; if it is refused then, the new configuration has no place for it',
     grpc: GRPC.unavailable,
     http: 503,
   },
@@ -348,9 +341,16 @@ export const ERRORS = {
     ...permanent,
     what: 'the configuration is not valid',
     todo: 'mend the places named',
-    grpc: GRPC.internal,
-    http: 500,
+    grpc: GRPC.failed_precondition,
+    http: 422,
     exit: 78,
+  },
+  reload_needs_restart: {
+    ...permanent,
+    what: 'nothing was changed, since some of it cannot change while Windback runs',
+    todo: 'restart it for these, or take them back and reload',
+    grpc: GRPC.failed_precondition,
+    http: 409,
   },
   // What should never happen.
   internal: {

@@ -1,5 +1,6 @@
 import { inflate, type Encoding } from '../../pipeline/compression.ts';
-import { GRPC, PipelineError } from '../../pipeline/errors.ts';
+import { PipelineError } from '../../pipeline/errors.ts';
+import { GRPC } from '../../pipeline/grpc-codes.ts';
 import { DeadlineError } from '../../pipeline/http2/client.ts';
 import type { ClientAnswer } from '../../pipeline/http2/client-stream.ts';
 import { grantedPause } from '../../pipeline/otlp-answer.ts';

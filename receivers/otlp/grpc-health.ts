@@ -1,6 +1,7 @@
 import type { TelemetrySignal } from '../../pipeline/batch.ts';
 import { type Encoding, inflate } from '../../pipeline/compression.ts';
-import { asPipelineError, GRPC, PipelineError } from '../../pipeline/errors.ts';
+import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
+import { GRPC } from '../../pipeline/grpc-codes.ts';
 import type { RpcStatus } from '../../proto/google/status.ts';
 import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
 import { BYTES, Reader, WireError } from '../../proto/wire/reader.ts';

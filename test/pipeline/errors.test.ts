@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { asPipelineError, ERRORS, type ErrorRow, GRPC, PipelineError } from '../../pipeline/errors.ts';
+import { asPipelineError, ERRORS, type ErrorRow, PipelineError } from '../../pipeline/errors.ts';
+import { GRPC } from '../../pipeline/grpc-codes.ts';
 
 /** What a client may send again (OTLP specification, Failures): gRPC codes and HTTP statuses. */
 const GRPC_RETRYABLE = new Set<number>([GRPC.cancelled, GRPC.deadline_exceeded, GRPC.unavailable]);
