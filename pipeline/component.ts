@@ -12,7 +12,7 @@ import type { Routes } from './routes.ts';
 import type { SpoolSettings } from './spool/spool.ts';
 import type { Storage } from './storage.ts';
 import type { Logger } from './telemetry/logger.ts';
-import type { Meter } from './telemetry/meter.ts';
+import type { Instruments } from './telemetry/meter.ts';
 import type { Siblings } from './workers/siblings.ts';
 
 export type Stability = 'stable' | 'beta' | 'alpha';
@@ -36,7 +36,8 @@ export interface Consumer {
  *
  * `stop` finishes what was accepted, as far as `deadline` allows, and releases everything. It is legal before
  * `start`, during it, and twice; after it settles the component holds no timer, socket or file. It rejects where
- * something that had been accepted was lost.
+ * something that had been accepted was lost. One that has stopped is not started again: another one is made, with the
+ * same storage.
  */
 export interface Component {
   start(): Promise<void>;
@@ -64,7 +65,10 @@ export interface ConnectionLoad {
   readonly bytes: number;
 }
 
-/** The next consumer for each signal that a component emits and somebody listens to. */
+/**
+ * The next consumer for each signal that a component emits and somebody listens to. The configuration may change while a
+ * component runs: who listens is another one then, and `to` gives the same consumer, which leads there.
+ */
 export interface Outlets {
   /** The consumer of `signal`; one that takes and forgets where no pipeline listens. */
   to(signal: Signal): Consumer;
@@ -79,7 +83,7 @@ export interface Context {
   /** The id as configured: `type` or `type/name`. */
   readonly id: string;
   readonly logger: Logger;
-  readonly meter: Meter;
+  readonly meter: Instruments;
   readonly clock: Clock;
   /** Uniform in [0, 1). Seeded in replays and tests. */
   readonly random: () => number;

@@ -1,6 +1,7 @@
 import { type Batch, isTelemetry, type Signal } from './batch.ts';
 import type { Consumer, Outlets } from './component.ts';
-import { asPipelineError, type PipelineError } from './errors.ts';
+import { type Door, Entrance } from './door.ts';
+import { asPipelineError, PipelineError } from './errors.ts';
 import type { Seam } from './ledger/books.ts';
 import type { Count } from './telemetry/meter.ts';
 
@@ -15,24 +16,51 @@ export interface Branch {
   readonly repeated?: Count;
 }
 
+/** What is behind an outlet. */
+export interface Followers {
+  readonly branches: readonly Branch[];
+  /** Where what passes is counted. */
+  readonly seam?: Seam | undefined;
+}
+
 /**
  * Hands each batch to every branch. It has taken responsibility when all of them have; if one has not, the caller is
  * told so and may send again, and those that had taken it see it twice: at least once, never less.
  */
 export class Fanout implements Consumer {
-  readonly #branches: Branch[] = [];
+  #branches: readonly Branch[] = [];
   /** Where there is just one. */
   #only: Consumer | undefined;
   #seam: Seam | undefined;
+  #held: PromiseWithResolvers<void> | undefined;
 
   add(branch: Branch): void {
-    this.#branches.push(branch);
-    this.#only = this.#branches.length === 1 ? branch.consumer : undefined;
+    this.connect({ branches: [...this.#branches, branch], seam: this.#seam });
   }
 
-  /** Where what passes here is counted. */
-  countAt(seam: Seam): void {
+  /** Where batches go from now on, and where they are counted. */
+  connect({ branches, seam }: Followers): void {
+    this.#branches = branches;
+    this.#only = branches.length === 1 ? branches[0]?.consumer : undefined;
     this.#seam = seam;
+  }
+
+  /** Whether what is behind this door gets its batches from here. */
+  leadsTo(door: Door): boolean {
+    return this.#branches.some(({ consumer }) => {
+      if (consumer instanceof Fanout) return consumer.leadsTo(door);
+      return consumer instanceof Entrance && consumer.door === door;
+    });
+  }
+
+  /** Lets batches wait that come from now on; what waits then goes where the branches lead by then. */
+  hold(): void {
+    this.#held ??= Promise.withResolvers();
+  }
+
+  release(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
   }
 
   get isEmpty(): boolean {
@@ -44,6 +72,7 @@ export class Fanout implements Consumer {
   }
 
   consume(batch: Batch): Promise<void> {
+    if (this.#held !== undefined) return this.#wait(batch);
     const seam = this.#seam;
     if (seam === undefined) return this.#hand(batch);
     // Once it has been taken, its memory may be somebody else's.
@@ -60,6 +89,13 @@ export class Fanout implements Consumer {
     );
   }
 
+  async #wait(batch: Batch): Promise<void> {
+    while (this.#held !== undefined) await this.#held.promise;
+    // Somebody was to have it: that nobody is there any more must not pass for somebody who takes it.
+    if (!this.isEmpty) return this.consume(batch);
+    throw new PipelineError('reconfigured', `no pipeline takes ${batch.signal} from here any more`);
+  }
+
   /** Never throws, whatever a consumer does. */
   #hand(batch: Batch): Promise<void> {
     try {
@@ -71,8 +107,9 @@ export class Fanout implements Consumer {
 
   async #handToAll(batch: Batch): Promise<void> {
     const { items } = batch;
+    const branches = this.#branches;
     const outcomes = await Promise.allSettled(
-      this.#branches.map(async ({ consumer, mutates }) =>
+      branches.map(async ({ consumer, mutates }) =>
         consumer.consume(mutates && isTelemetry(batch) ? batch.fork() : batch),
       ),
     );
@@ -80,8 +117,7 @@ export class Fanout implements Consumer {
       outcome.status === 'rejected' ? [asPipelineError(outcome.reason)] : [],
     );
     if (failures.length === 0) return;
-    for (const [i, { status }] of outcomes.entries())
-      if (status === 'fulfilled') this.#branches[i]?.repeated?.add(items);
+    for (const [i, { status }] of outcomes.entries()) if (status === 'fulfilled') branches[i]?.repeated?.add(items);
     throw mostHopeful(failures);
   }
 }
@@ -96,7 +132,7 @@ function mostHopeful(failures: readonly PipelineError[]): PipelineError {
   return retryable.toSorted((a, b) => pause(b) - pause(a))[0] ?? (failures[0] as PipelineError);
 }
 
-/** The outlets of one component instance. The graph connects them after all instances exist. */
+/** The outlets of one component. They stay the same when the graph connects them anew: who has one may keep it. */
 export class Wiring implements Outlets {
   readonly #fanouts = new Map<Signal, Fanout>();
 
@@ -109,6 +145,16 @@ export class Wiring implements Outlets {
     return fanout;
   }
 
+  /** Connects every outlet anew, all at once. */
+  connect(followers: ReadonlyMap<Signal, Followers>): void {
+    for (const [signal, fanout] of this.#fanouts) fanout.connect(followers.get(signal) ?? NOBODY);
+    for (const [signal, of] of followers) this.to(signal).connect(of);
+  }
+
+  get fanouts(): Fanout[] {
+    return [...this.#fanouts.values()];
+  }
+
   has(signal: Signal): boolean {
     return this.#fanouts.get(signal)?.isEmpty === false;
   }
@@ -117,3 +163,5 @@ export class Wiring implements Outlets {
     return this.#fanouts.get(signal)?.readsAttributes === true;
   }
 }
+
+const NOBODY: Followers = { branches: [] };

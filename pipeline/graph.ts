@@ -1,43 +1,50 @@
 import type { Signal } from './batch.ts';
-import type { Component, Consumer, Context, ExporterFactory, ProcessorFactory, ReceiverFactory } from './component.ts';
+import type { Context, ProcessorFactory } from './component.ts';
 import type { Configured, LoadedConfig, PipelineConfig } from './config/loaded.ts';
-import { type Branch, Fanout, Wiring } from './fanout.ts';
+import { type Branch, Fanout, type Followers } from './fanout.ts';
 import { type Flow, flowOf } from './graph-check.ts';
 import { Books, type Seam } from './ledger/books.ts';
-import type { GuardedExporter } from './direct-exporter.ts';
-import { guardExporter } from './queue.ts';
+import { type Configuration, type Connection, type Kind, Place } from './place.ts';
 import type { Count, Meter } from './telemetry/meter.ts';
 
-/** The running graph, in the order in which its parts start: nothing starts before what it hands batches to. */
-export interface Graph {
-  readonly exporters: readonly Instance[];
-  readonly processors: readonly Instance[];
-  readonly receivers: readonly Instance[];
+/** Every place that a pipeline uses, in the order in which they start: nothing starts before what it hands batches to. */
+export interface Graph extends Readonly<Record<Kind, readonly Place[]>> {
+  readonly connections: ReadonlyMap<Place, Connection>;
+  /** Those of its pipelines; to be closed when the graph is no more. */
+  readonly books: readonly Books[];
 }
 
-export interface Instance {
-  /** The configured id; for a processor of a named pipeline, `id@name`. */
-  readonly id: string;
-  readonly component: Component;
-}
-
-interface Wired<Part> {
-  readonly id: string;
-  readonly part: Part;
-  readonly wiring: Wiring;
-}
-
-/** A processor with where it counts, by signal, what it leaves out on purpose. */
-interface WiredProcessor extends Wired<Component & Consumer> {
-  readonly filtered: Map<Signal, (reason: string) => Count>;
-}
+/** The place of a running graph that goes on in a new one, if there is such. */
+export type Keep = (id: string, configuration: Configuration) => Place | undefined;
 
 /**
- * Makes every component that a pipeline uses and connects them. The configuration has passed `checkGraph`. What passes
- * is counted in `meter`.
+ * Plans the graph of a configuration, which has passed `checkGraph`; what passes is counted in `meter`. Nothing is made,
+ * and nothing is connected.
  */
+export function planGraph(loaded: LoadedConfig, meter: Meter, keep: Keep = () => undefined): Graph {
+  return new Planner(loaded, meter, keep).plan();
+}
+
+/** The same with every component made and connected. */
 export function buildGraph(loaded: LoadedConfig, contextOf: (id: string) => Context, meter: Meter): Graph {
-  return new Builder(loaded, contextOf, meter).build();
+  const graph = planGraph(loaded, meter);
+  connect(graph);
+  for (const place of startingOrder(graph)) place.make(contextOf(place.id));
+  return graph;
+}
+
+/** From here on batches go as the graph says. */
+export function connect({ connections }: Graph): void {
+  for (const [place, connection] of connections) place.connect(connection);
+}
+
+export function startingOrder({ exporters, processors, receivers }: Graph): Place[] {
+  return [...exporters, ...processors, ...receivers];
+}
+
+/** What a processor of a pipeline is called. */
+export function placeId(id: string, pipelineName: string): string {
+  return pipelineName === '' ? id : `${id}@${pipelineName}`;
 }
 
 /** One pipeline on its way into the graph. */
@@ -47,32 +54,44 @@ interface Line {
   readonly books: Books;
 }
 
-class Builder {
-  readonly #loaded: LoadedConfig;
-  readonly #contextOf: (id: string) => Context;
-  readonly #meter: Meter;
-  readonly #exporters = new Map<string, GuardedExporter>();
-  readonly #processors = new Map<string, WiredProcessor>();
-  readonly #receivers = new Map<string, Wired<Component>>();
+/** A connection that is being planned. */
+interface Draft extends Connection {
+  readonly followers: Map<Signal, Followers>;
+  readonly filtered: Map<Signal, (reason: string) => Count>;
+}
 
-  constructor(loaded: LoadedConfig, contextOf: (id: string) => Context, meter: Meter) {
+class Planner {
+  readonly #loaded: LoadedConfig;
+  readonly #meter: Meter;
+  readonly #keep: Keep;
+  readonly #places = {
+    exporters: new Map<string, Place>(),
+    processors: new Map<string, Place>(),
+    receivers: new Map<string, Place>(),
+  };
+  readonly #drafts = new Map<Place, Draft>();
+
+  constructor(loaded: LoadedConfig, meter: Meter, keep: Keep) {
     this.#loaded = loaded;
-    this.#contextOf = contextOf;
     this.#meter = meter;
+    this.#keep = keep;
   }
 
-  build(): Graph {
+  plan(): Graph {
     const lines = this.#downstreamFirst().map((pipeline) => this.#line(pipeline));
     for (const line of lines) this.#connectInside(line);
     for (const line of lines) this.#connectEntry(line);
+    const { exporters, processors, receivers } = this.#places;
     return {
-      exporters: [...this.#exporters].map(([id, component]) => ({ id, component })),
-      processors: [...this.#processors.values()].map(({ id, part }) => ({ id, component: part })),
-      receivers: [...this.#receivers.values()].map(({ id, part }) => ({ id, component: part })),
+      exporters: [...exporters.values()],
+      processors: [...processors.values()],
+      receivers: [...receivers.values()],
+      connections: this.#drafts,
+      books: lines.map(({ books }) => books),
     };
   }
 
-  /** A pipeline that another one feeds comes before it, so that instances are made in starting order. */
+  /** A pipeline that another one feeds comes before it, so that places are found in starting order. */
   #downstreamFirst(): PipelineConfig[] {
     const ordered = new Set<PipelineConfig>();
     const visit = (pipeline: PipelineConfig): void => {
@@ -99,12 +118,14 @@ class Builder {
     const { pipeline, flow, books } = line;
     for (let i = pipeline.processors.length - 1; i >= 0; i--) {
       const processor = this.#processor(pipeline.processors[i]?.id as string, pipeline.name);
-      const out = processor.wiring.to(flow[i + 1] as Signal);
-      for (const branch of this.#after(line, i)) out.add(branch);
+      const branches = this.#after(line, i);
       // What nothing is handed to from outside only lends its processors: another pipeline counts what comes to them.
-      if (pipeline.receivers.length === 0) continue;
-      out.countAt(books.seams[i + 1] as Seam);
-      processor.filtered.set(flow[i] as Signal, (reason) => books.filtered(i, reason));
+      if (pipeline.receivers.length === 0) {
+        this.#add(processor, flow[i + 1] as Signal, branches);
+        continue;
+      }
+      this.#add(processor, flow[i + 1] as Signal, branches, books.seams[i + 1]);
+      this.#draft(processor).filtered.set(flow[i] as Signal, (reason) => books.filtered(i, reason));
     }
   }
 
@@ -112,14 +133,14 @@ class Builder {
   #after({ pipeline, flow, books }: Line, i: number): Branch[] {
     const next = pipeline.processors[i + 1];
     if (next !== undefined) {
-      const { part } = this.#processor(next.id, pipeline.name);
+      const consumer = this.#processor(next.id, pipeline.name).entrance(pipeline.id, flow[i + 1] as Signal);
       const factories = pipeline.processors.slice(i + 1).map(({ id }) => this.#processorFactory(id));
       const mutates = factories.some((factory) => factory.mutates);
       const readsAttributes = factories.some((factory) => factory.readsAttributes === true);
-      return [{ consumer: part, mutates, readsAttributes }];
+      return [{ consumer, mutates, readsAttributes }];
     }
     return pipeline.exporters.map(({ id }) => ({
-      consumer: this.#exporter(id).of(pipeline.id, flow.at(-1) as Signal),
+      consumer: this.#exporter(id).entrance(pipeline.id, flow.at(-1) as Signal),
       mutates: false,
       repeated: books.repeated(id),
     }));
@@ -129,60 +150,57 @@ class Builder {
     const { pipeline, flow, books } = line;
     const entry = new Fanout();
     const branches = this.#after(line, -1);
-    for (const branch of branches) entry.add(branch);
-    entry.countAt(books.seams[0] as Seam);
+    entry.connect({ branches, seam: books.seams[0] });
     const mutates = branches.some((branch) => branch.mutates);
     for (const ref of pipeline.receivers) {
       const sources =
         ref.from === 'receivers'
           ? [this.#receiver(ref.id)]
-          : [...this.#processors.values()].filter(({ id }) => id.split('@')[0] === ref.id);
-      for (const { wiring } of sources)
-        wiring.to(flow[0] as Signal).add({ consumer: entry, mutates, readsAttributes: entry.readsAttributes });
+          : [...this.#places.processors.values()].filter(({ id }) => id.split('@')[0] === ref.id);
+      const branch = { consumer: entry, mutates, readsAttributes: entry.readsAttributes };
+      for (const source of sources) this.#add(source, flow[0] as Signal, [branch]);
     }
   }
 
+  #add(source: Place, signal: Signal, branches: readonly Branch[], counted?: Seam): void {
+    const { followers } = this.#draft(source);
+    const known = followers.get(signal);
+    followers.set(signal, { branches: [...(known?.branches ?? []), ...branches], seam: counted ?? known?.seam });
+  }
+
+  #draft(place: Place): Draft {
+    return this.#drafts.get(place) as Draft;
+  }
+
   #processorFactory(id: string): ProcessorFactory {
-    return this.#configured<ProcessorFactory>(this.#loaded.processors, id).factory;
+    return configuredAs(this.#loaded.processors, id).factory;
   }
 
-  #exporter(id: string): GuardedExporter {
-    const existing = this.#exporters.get(id);
-    if (existing !== undefined) return existing;
-    const { factory, config } = this.#configured<ExporterFactory>(this.#loaded.exporters, id);
-    const context = this.#contextOf(id);
-    const exporter = guardExporter(factory.create(config as never, context), config, context);
-    this.#exporters.set(id, exporter);
-    return exporter;
+  #exporter(id: string): Place {
+    return this.#place(id, { kind: 'exporters', configured: configuredAs(this.#loaded.exporters, id) });
   }
 
-  #processor(id: string, pipelineName: string): WiredProcessor {
-    const key = pipelineName === '' ? id : `${id}@${pipelineName}`;
-    const existing = this.#processors.get(key);
-    if (existing !== undefined) return existing;
-    const { factory, config } = this.#configured<ProcessorFactory>(this.#loaded.processors, id);
-    const wiring = new Wiring();
-    const filtered: WiredProcessor['filtered'] = new Map();
-    const context: Context = {
-      ...this.#contextOf(key),
-      filtered: (signal, reason, items) => filtered.get(signal)?.(reason).add(items),
-    };
-    const wired = { id: key, part: factory.create(config as never, wiring, context), wiring, filtered };
-    this.#processors.set(key, wired);
-    return wired;
+  #processor(id: string, pipelineName: string): Place {
+    const configured = configuredAs(this.#loaded.processors, id);
+    return this.#place(placeId(id, pipelineName), { kind: 'processors', configured });
   }
 
-  #receiver(id: string): Wired<Component> {
-    const existing = this.#receivers.get(id);
-    if (existing !== undefined) return existing;
-    const { factory, config } = this.#configured<ReceiverFactory>(this.#loaded.receivers, id);
-    const wiring = new Wiring();
-    const wired = { id, part: factory.create(config as never, wiring, this.#contextOf(id)), wiring };
-    this.#receivers.set(id, wired);
-    return wired;
+  #receiver(id: string): Place {
+    return this.#place(id, { kind: 'receivers', configured: configuredAs(this.#loaded.receivers, id) });
   }
 
-  #configured<Factory>(from: ReadonlyMap<string, Configured<Factory>>, id: string): Configured<Factory> {
-    return from.get(id) as Configured<Factory>;
+  #place(id: string, configuration: Configuration): Place {
+    const known = this.#places[configuration.kind];
+    let place = known.get(id);
+    if (place === undefined) {
+      place = this.#keep(id, configuration) ?? new Place(id, configuration);
+      known.set(id, place);
+      this.#drafts.set(place, { followers: new Map(), filtered: new Map() });
+    }
+    return place;
   }
+}
+
+function configuredAs<Factory>(from: ReadonlyMap<string, Configured<Factory>>, id: string): Configured<Factory> {
+  return from.get(id) as Configured<Factory>;
 }

@@ -37,9 +37,7 @@ export async function listen(
     else await bind(server, { host: address, port: endpoint.port });
   } catch (error) {
     if (error instanceof PipelineError) throw error;
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'EADDRINUSE') throw new PipelineError('port_in_use', `${wanted} (${key})`, { cause: error });
-    throw new PipelineError('cannot_listen', `${wanted} (${key}): ${(error as Error).message}`, { cause: error });
+    throw listenError(error, `${wanted} (${key})`);
   }
   const bound = server.address() as AddressInfo;
   const address = format(bound.address, bound.port);
@@ -61,7 +59,7 @@ async function listenShared(
 ): Promise<void> {
   if (port === 0) throw new PipelineError('cannot_share_port', `${at}: each thread would get a port of its own`);
   // Another process that shares its ports, too, would not be noticed otherwise: it would take a part of the connections.
-  if (sharing.isFirst) await probe(host, port);
+  if (sharing.isFirst) await bindAlone(host, port);
   try {
     await bind(server, { host, port, reusePort: true });
     sharing.doors.add(server, host, port);
@@ -72,8 +70,24 @@ async function listenShared(
   }
 }
 
+/** Rejects as `listen` would where the address is taken, and opens nothing. */
+export async function probe({ host, port }: Endpoint, key: string): Promise<void> {
+  try {
+    const { address } = await lookup(host, { order: 'ipv4first' });
+    await bindAlone(address, port);
+  } catch (error) {
+    throw listenError(error, `${format(host, port)} (${key})`);
+  }
+}
+
+function listenError(error: unknown, at: string): PipelineError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') return new PipelineError('port_in_use', at, { cause: error });
+  return new PipelineError('cannot_listen', `${at}: ${message}`, { cause: error });
+}
+
 /** Rejects as listening alone would. */
-async function probe(host: string, port: number): Promise<void> {
+async function bindAlone(host: string, port: number): Promise<void> {
   const alone = createServer((socket) => socket.destroy());
   await bind(alone, { host, port });
   await new Promise((resolve) => alone.close(resolve));

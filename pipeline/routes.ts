@@ -28,6 +28,11 @@ export interface Routes {
   add(method: RouteMethod, pattern: string, handler: RouteHandler): void;
 }
 
+/** The routes of one component, as long as it is there. */
+export interface RoutesPart extends Routes {
+  end(): void;
+}
+
 interface Registered {
   readonly component: string;
   readonly handler: RouteHandler;
@@ -48,8 +53,16 @@ export class Router {
   readonly #patterns = new Map<string, Pattern>();
 
   /** What the component with this id registers with. */
-  of(component: string): Routes {
-    return { add: (method, pattern, handler) => this.#add(method, pattern, { component, handler }) };
+  of(component: string): RoutesPart {
+    const own = new Set<Registered>();
+    return {
+      add: (method, pattern, handler) => {
+        const registered = { component, handler };
+        own.add(registered);
+        this.#add(method, pattern, registered);
+      },
+      end: () => this.#remove(own),
+    };
   }
 
   /** The registered patterns, for whoever asks for another path. */
@@ -74,6 +87,17 @@ export class Router {
       'api_not_found',
       `no such path: ${path}; there is ${this.paths.join(', ') || 'none: no pipeline judges'}`,
     );
+  }
+
+  #remove(own: ReadonlySet<Registered>): void {
+    for (const [path, { methods }] of this.#patterns) {
+      for (const [method, registered] of methods) {
+        const others = registered.filter((one) => !own.has(one));
+        if (others.length > 0) methods.set(method, others);
+        else methods.delete(method);
+      }
+      if (methods.size === 0) this.#patterns.delete(path);
+    }
   }
 
   #add(method: RouteMethod, path: string, registered: Registered): void {

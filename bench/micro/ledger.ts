@@ -50,9 +50,8 @@ function line(processors: readonly Make[], hasBooks: boolean): Consumer {
   for (let i = processors.length; i >= 0; i--) {
     const behind = next;
     const wiring = new Wiring();
-    wiring.to('traces').add({ consumer: behind, mutates: false });
-    const seam = books.seams[i];
-    if (hasBooks && seam !== undefined) wiring.to('traces').countAt(seam);
+    const seam = hasBooks ? books.seams[i] : undefined;
+    wiring.to('traces').connect({ branches: [{ consumer: behind, mutates: false }], seam });
     // As it is without books: a promise of its own at each place, which counts nothing.
     const out = hasBooks ? wiring : outletsTo({ consume: async (batch) => behind.consume(batch) });
     next = i === 0 ? out.to('traces') : (processors[i - 1] as Make)(out);

@@ -1,6 +1,6 @@
 import type { Signal } from '../batch.ts';
 import type { ErrorCode, PipelineError } from '../errors.ts';
-import type { Count, Labels, Meter, Stock } from '../telemetry/meter.ts';
+import type { Count, Instruments, Labels, Stock } from '../telemetry/meter.ts';
 
 /**
  * The account of one pipeline with one exporter, in items. At any moment
@@ -11,7 +11,7 @@ import type { Count, Labels, Meter, Stock } from '../telemetry/meter.ts';
  * counting that have to agree. Everything is counted per batch, in series that are bound.
  */
 export class Account {
-  readonly #meter: Meter;
+  readonly #meter: Instruments;
   readonly #labels: Labels;
   readonly #accepted: Count;
   readonly #delivered: Count;
@@ -20,7 +20,7 @@ export class Account {
   /** By the end of the metric's name and the reason, made as they are needed: most never are. */
   readonly #byReason = new Map<string, Count>();
 
-  constructor(meter: Meter, exporter: string, pipeline: string, signal: Signal) {
+  constructor(meter: Instruments, exporter: string, pipeline: string, signal: Signal) {
     this.#meter = meter;
     this.#labels = { exporter, pipeline, signal };
     this.#accepted = meter.counter('windback_exporter_accepted_items_total', this.#labels);

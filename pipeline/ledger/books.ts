@@ -54,12 +54,21 @@ export class Books {
   readonly #pipeline: BookedPipeline;
   /** `seams[i]` is before processor i, the last one before the exporters. */
   readonly seams: readonly Seam[];
+  /** What each processor holds is looked at by one. */
+  readonly #watches = new Set<() => void>();
+  #isClosed = false;
 
   constructor(meter: Meter, pipeline: BookedPipeline) {
     this.#meter = meter;
     this.#pipeline = pipeline;
     this.seams = pipeline.flow.map((_, i) => this.#seam(i));
     pipeline.processors.forEach((_, i) => this.#watchHeld(i));
+  }
+
+  /** No batch enters by them any more; those that have are counted to their end. */
+  close(): void {
+    this.#isClosed = true;
+    for (const look of this.#watches) look();
   }
 
   /** Where to count what `exporter` took while another exporter of the pipeline did not. */
@@ -108,11 +117,16 @@ export class Books {
     const [before, behind] = [this.seams[i] as Seam, this.seams[i + 1] as Seam];
     const isEnd = flow[i + 1] !== flow[i];
     let told = 0;
-    this.#meter.beforeText(() => {
+    const look = () => {
       const now = Math.max(0, before.open - (isEnd ? 0 : behind.open));
       held.add(now - told);
       told = now;
-    });
+      if (!this.#isClosed || before.open > 0) return;
+      this.#watches.delete(look);
+      end();
+    };
+    const end = this.#meter.beforeText(look);
+    this.#watches.add(look);
   }
 
   #ofProcessor(what: 'incoming' | 'outgoing' | 'filtered' | 'consumed', i: number, more: object = {}): Count {

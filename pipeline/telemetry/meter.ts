@@ -28,6 +28,8 @@ export interface Reading {
 
 interface Series extends Reading {
   value: number;
+  /** Whoever made a gauge of it last: it alone may remove it. */
+  owner?: Level;
 }
 
 /** A time series of another meter: one of an ingest worker. */
@@ -38,6 +40,14 @@ export interface ForeignReading extends Reading {
 
 /** Where the value of a new time series is kept. */
 export type CellMaker = (name: string, type: Metric['type'], labels: Labels) => { value: number };
+
+/** What a component counts with: the meter, or its own part of one. */
+export type Instruments = Pick<Meter, 'counter' | 'gauge' | 'stock' | 'observe' | 'beforeText' | 'read' | 'text'>;
+
+/** The part of a meter that one component uses. At its end its gauges are gone; its counters stay, for they never go back. */
+export interface MeterPart extends Instruments {
+  end(): void;
+}
 
 interface Metric {
   readonly type: 'counter' | 'gauge';
@@ -53,7 +63,7 @@ interface Metric {
  */
 export class Meter {
   readonly #metrics = new Map<string, Metric>();
-  readonly #refreshers: (() => void)[] = [];
+  readonly #refreshers = new Set<() => void>();
   readonly #help: Readonly<Record<string, string>>;
   readonly #makeCell: CellMaker | undefined;
   readonly #sources: (() => Iterable<ForeignReading>)[] = [];
@@ -79,19 +89,25 @@ export class Meter {
 
   gauge(name: string, labels: Labels = {}): Level {
     const metric = this.#metric(name, 'gauge', labels);
-    this.#series(name, metric, labels).value = 0;
-    return {
+    const level: Level = {
       set: (value) => {
-        this.#series(name, metric, labels).value = value;
+        const series = this.#series(name, metric, labels);
+        series.owner ??= level;
+        series.value = value;
       },
       remove: () => {
         const key = keyOf(metric, labels);
         const series = metric.series.get(key);
+        if (series === undefined || series.owner !== level) return;
         // For whoever reads the cell: there is nothing any more.
-        if (series !== undefined) series.value = Number.NaN;
+        series.value = Number.NaN;
         metric.series.delete(key);
       },
     };
+    const series = this.#series(name, metric, labels);
+    series.owner = level;
+    series.value = 0;
+    return level;
   }
 
   stock(name: string, labels: Labels): Stock {
@@ -103,20 +119,53 @@ export class Meter {
     };
   }
 
-  /** A gauge that is read when somebody looks. */
-  observe(name: string, labels: Labels, read: () => number): void {
+  /** A gauge that is read when somebody looks, until the returned function is called. */
+  observe(name: string, labels: Labels, read: () => number): () => void {
     const level = this.gauge(name, labels);
-    this.beforeText(() => level.set(read()));
+    const end = this.beforeText(() => level.set(read()));
+    return () => {
+      end();
+      level.remove();
+    };
   }
 
-  /** Calls `refresh` whenever somebody looks, before the text is made. */
-  beforeText(refresh: () => void): void {
-    this.#refreshers.push(refresh);
+  /** Calls `refresh` whenever somebody looks, before the text is made, until the returned function is called. */
+  beforeText(refresh: () => void): () => void {
+    this.#refreshers.add(refresh);
+    return () => this.#refreshers.delete(refresh);
   }
 
   /** Reads what is observed, as whoever looks would. */
   refresh(): void {
     for (const refresh of this.#refreshers) refresh();
+  }
+
+  /** For one component. */
+  part(): MeterPart {
+    const ends = new Set<() => void>();
+    const ending = (end: () => void): (() => void) => {
+      const once = () => {
+        ends.delete(once);
+        end();
+      };
+      ends.add(once);
+      return once;
+    };
+    return {
+      counter: (name, labels) => this.counter(name, labels),
+      gauge: (name, labels) => {
+        const level = this.gauge(name, labels);
+        return { set: (value) => level.set(value), remove: ending(() => level.remove()) };
+      },
+      stock: (name, labels) => this.stock(name, labels),
+      observe: (name, labels, read) => ending(this.observe(name, labels, read)),
+      beforeText: (refresh) => ending(this.beforeText(refresh)),
+      read: (name) => this.read(name),
+      text: () => this.text(),
+      end: () => {
+        for (const end of ends) end();
+      },
+    };
   }
 
   /** Adds the series of another meter to those of this one, for whoever looks: `UNADDABLE` says what not to add up. */

@@ -1,6 +1,6 @@
 import type { TelemetryBatch, TelemetrySignal } from '../../pipeline/batch.ts';
 import { type Tag, UNKNOWN_VERSION } from '../../pipeline/tag.ts';
-import type { Count, Meter } from '../../pipeline/telemetry/meter.ts';
+import type { Count, Instruments } from '../../pipeline/telemetry/meter.ts';
 import type { Columns, SpanColumns } from '../../proto/otlp/columns.ts';
 import { traceIdOf } from '../../proto/otlp/ids.ts';
 import { WireError } from '../../proto/wire/reader.ts';
@@ -46,7 +46,7 @@ export class CustomFolder {
   readonly #watches: ReadonlyMap<TelemetrySignal, Watch>;
   readonly #resource = new ResourceVariable();
 
-  constructor(config: HealthConfig['custom'], meter: Meter, processor: string) {
+  constructor(config: HealthConfig['custom'], meter: Instruments, processor: string) {
     const signals = new Set(config.map(({ signal }) => signal));
     this.#watches = new Map(
       [...signals].map((signal) => {
@@ -146,7 +146,7 @@ function isSelected(indicator: Indicator, { item, variables }: Watch, batch: Tel
 
 function compileIndicator(
   { name, signal, where, bad }: HealthConfig['custom'][number],
-  meter: Meter,
+  meter: Instruments,
   processor: string,
 ): Indicator {
   const condition = where === undefined ? undefined : compileCondition(signal, where);
@@ -160,7 +160,7 @@ function compileIndicator(
   };
 }
 
-function errorCounter(indicator: string, meter: Meter, processor: string): Indicator['countError'] {
+function errorCounter(indicator: string, meter: Instruments, processor: string): Indicator['countError'] {
   const counts = new Map<string, Count>();
   return (condition, reason) => {
     if (reason === 'yes' || reason === 'no') return;

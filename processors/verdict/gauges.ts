@@ -1,14 +1,14 @@
-import type { Level, Meter } from '../../pipeline/telemetry/meter.ts';
+import type { Instruments, Level } from '../../pipeline/telemetry/meter.ts';
 import type { IndicatorsConfig } from './config-indicators.ts';
 import type { ServiceJudge } from './service-judge.ts';
 import { WINDOW_NAMES } from './windows.ts';
 
 /** Scores as gauges, made when somebody looks. */
 export class ScoreGauges {
-  readonly #meter: Meter;
+  readonly #meter: Instruments;
   readonly #levels = new Map<string, Level>();
 
-  constructor(meter: Meter) {
+  constructor(meter: Instruments) {
     this.#meter = meter;
   }
 

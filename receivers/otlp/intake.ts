@@ -14,13 +14,13 @@ export const SIGNALS = ['traces', 'metrics', 'logs'] as const satisfies readonly
 
 interface Lane {
   readonly consumer: Consumer;
-  readonly readsAttributes: boolean;
   readonly accepted: Count;
 }
 
 /** What gRPC and HTTP do alike with a request that has arrived: inflate, open, hand on, count. */
 export class Intake {
   readonly #transport: 'grpc' | 'http';
+  readonly #next: Outlets;
   readonly #itemBytesMax: number;
   readonly #context: Context;
   readonly #lanes = new Map<TelemetrySignal, Lane>();
@@ -29,20 +29,16 @@ export class Intake {
   /** `itemBytesMax`: larger items are refused. */
   constructor(transport: 'grpc' | 'http', itemBytesMax: number, next: Outlets, context: Context) {
     this.#transport = transport;
+    this.#next = next;
     this.#itemBytesMax = itemBytesMax;
     this.#context = context;
-    for (const signal of SIGNALS) {
-      if (!next.has(signal)) continue;
-      const labels = { receiver: context.id, transport, signal };
-      const accepted = context.meter.counter('windback_receiver_accepted_items_total', labels);
-      const readsAttributes = next.readsAttributes?.(signal) ?? true;
-      this.#lanes.set(signal, { consumer: next.to(signal), readsAttributes, accepted });
-    }
+    // So that their counters are there from the start.
+    for (const signal of SIGNALS) this.#laneOf(signal);
   }
 
   /** Whether a pipeline takes this signal. Requests of others are refused: to take and forget them would be a loss. */
   serves(signal: TelemetrySignal): boolean {
-    return this.#lanes.has(signal);
+    return this.#next.has(signal);
   }
 
   /**
@@ -56,7 +52,7 @@ export class Intake {
     limitBytes: number,
     decode?: Decode,
   ): Promise<PartialSuccess | undefined> {
-    const lane = this.#lanes.get(signal);
+    const lane = this.#laneOf(signal);
     const lease = new Lease();
     const content = new Content(body);
     let items = 0;
@@ -64,7 +60,7 @@ export class Intake {
       if (lane === undefined) throw new PipelineError('unknown_path', `no pipeline takes ${signal} from this receiver`);
       if (encoding !== 'identity') content.inflate(encoding, limitBytes);
       if (decode !== undefined) content.decode(decode, signal);
-      const whole = this.#open(signal, content.bytes, lease, lane.readsAttributes);
+      const whole = this.#open(signal, content.bytes, lease);
       items = whole.items;
       const limited = withoutLargeItems(whole, this.#itemBytesMax, lease);
       const { batch, refused } = limited ?? { batch: whole, refused: undefined };
@@ -90,7 +86,21 @@ export class Intake {
     this.#refusal('requests', signal ?? 'unknown', error.code).add(1);
   }
 
-  #open(signal: TelemetrySignal, bytes: Uint8Array, lease: Lease, readsAttributes: boolean): TelemetryBatch {
+  /** Undefined where no pipeline takes the signal: which do may change while we run. */
+  #laneOf(signal: TelemetrySignal): Lane | undefined {
+    if (!this.serves(signal)) return undefined;
+    let lane = this.#lanes.get(signal);
+    if (lane === undefined) {
+      const labels = { receiver: this.#context.id, transport: this.#transport, signal };
+      const accepted = this.#context.meter.counter('windback_receiver_accepted_items_total', labels);
+      lane = { consumer: this.#next.to(signal), accepted };
+      this.#lanes.set(signal, lane);
+    }
+    return lane;
+  }
+
+  #open(signal: TelemetrySignal, bytes: Uint8Array, lease: Lease): TelemetryBatch {
+    const readsAttributes = this.#next.readsAttributes?.(signal) ?? true;
     try {
       return TelemetryBatch.open(signal, bytes, lease, readsAttributes);
     } catch (error) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { recordingLogger } from '../support/context.ts';
 import { ManualClock } from '../../pipeline/clock.ts';
 import type { ComponentTable } from '../../pipeline/component.ts';
 import { ConfigError } from '../../pipeline/config/report.ts';
@@ -130,6 +131,63 @@ describe('stopping', () => {
     expect(lines(journal, 'stop').filter((id) => id === 'fold')).toHaveLength(2);
     expect(new Set(lines(journal, 'stop'))).toEqual(new Set(lines(journal, 'start')));
     expect(starting.state).toBe('stopped');
+  });
+});
+
+describe('a component that does not stop', () => {
+  /** `stuck` never settle; what they had been told is written down all the same. */
+  const withStuck = (...stuck: string[]) => {
+    const { logger, lines: log } = recordingLogger();
+    const journal = new Journal();
+    journal.onStop = (id) => (stuck.includes(id) ? new Promise(() => {}) : Promise.resolve());
+    const clock = new ManualClock();
+    const made = new Service(loadYaml(YAML, journalTable(journal)), {
+      ...surroundings(clock),
+      logger: logger as never,
+    });
+    return { service: made, journal, clock, log };
+  };
+
+  test.each(IN_ORDER)(
+    '%s: is left behind by name a moment after the deadline, and all others are stopped',
+    async (id) => {
+      const { service: running, journal, clock, log } = withStuck(id);
+      await running.start();
+      const stopped = running.stop();
+      await clock.advanceTo(10_000);
+      expect(running.state).toBe('stopping');
+      await clock.advanceTo(10_250);
+      expect(await stopped).toBe(false);
+      expect(running.state).toBe('stopped');
+      expect(lines(journal, 'stop').toSorted()).toEqual(IN_ORDER.toSorted());
+      expect(log.filter(({ level }) => level === 50)).toMatchObject([
+        { component: id, msg: 'left behind: it had not stopped when its time was over' },
+      ]);
+      expect(clock.alarms).toBe(0);
+    },
+  );
+
+  test('several: the rest has its time', async () => {
+    const { service: running, journal, clock, log } = withStuck('source', 'pass', 'judge', 'sink');
+    await running.start();
+    const stopped = running.stop();
+    await clock.advanceTo(11_000);
+    expect(await stopped).toBe(false);
+    expect(lines(journal, 'stop').toSorted()).toEqual(IN_ORDER.toSorted());
+    expect(log.flatMap(({ level, component }) => (level === 50 ? [component] : []))).toEqual([
+      'source',
+      'pass',
+      'judge',
+      'sink',
+    ]);
+  });
+
+  test('a receiver: another one lets nothing in meanwhile', async () => {
+    const { service: running, journal } = withStuck('source/two');
+    await running.start();
+    void running.stop();
+    await settled();
+    expect(lines(journal, 'stop')).toEqual(['source/two', 'source']);
   });
 });
 

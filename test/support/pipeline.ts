@@ -9,12 +9,21 @@ import {
   type TelemetrySignal,
 } from '../../pipeline/batch.ts';
 import type { Clock } from '../../pipeline/clock.ts';
-import type { Component, ComponentTable, Consumer, Outlets, ProcessorFactory } from '../../pipeline/component.ts';
+import type {
+  Component,
+  ComponentTable,
+  Consumer,
+  Context,
+  Outlets,
+  ProcessorFactory,
+} from '../../pipeline/component.ts';
 import { loadConfig } from '../../pipeline/config/load.ts';
 import type { LoadedConfig } from '../../pipeline/config/loaded.ts';
+import { endpoint } from '../../pipeline/config/scalars.ts';
 import type { GuardedExporter } from '../../pipeline/direct-exporter.ts';
 import { queuedExporterFields } from '../../pipeline/queue-config.ts';
 import type { Surroundings } from '../../pipeline/service.ts';
+import type { Logger } from '../../pipeline/telemetry/logger.ts';
 import { type Labels, Meter } from '../../pipeline/telemetry/meter.ts';
 import { METRICS } from '../../pipeline/telemetry/metrics-table.ts';
 import { encodeTree } from './otlp-wire.ts';
@@ -27,10 +36,13 @@ export class Journal {
   /** What arrived where. */
   readonly batches: { id: string; batch: Batch }[] = [];
   readonly outlets = new Map<string, Outlets>();
+  readonly loggers = new Map<string, Logger>();
   /** Ids of components that fail to start. */
   readonly failing = new Set<string>();
   /** Awaited by each `start`, after its line is written. */
   onStart: (id: string) => Promise<void> = async () => {};
+  /** The same for each `stop`. */
+  onStop: (id: string) => Promise<void> = async () => {};
 
   component(id: string): Component {
     return {
@@ -41,6 +53,7 @@ export class Journal {
       },
       stop: async () => {
         this.lines.push(`stop ${id}`);
+        await this.onStop(id);
       },
     };
   }
@@ -52,13 +65,18 @@ export class Journal {
 
 /** Receivers `source` (telemetry), `deltas` and `decider`; processors `pass`, `change`, `late`, `fold` and `judge`. */
 export function journalTable(journal: Journal): ComponentTable {
-  const declared = { stability: 'beta', summary: 'For tests.', config: z.strictObject({}) } as const;
+  const declared = {
+    stability: 'beta',
+    summary: 'For tests.',
+    config: z.strictObject({ level: z.int().default(0), endpoint: endpoint.optional() }),
+  } as const;
   const receiver = (type: string, emits: readonly Signal[]) => ({
     ...declared,
     type,
     emits,
-    create(_config: unknown, next: Outlets, { id }: { id: string }) {
+    create(_config: unknown, next: Outlets, { id, logger }: Context) {
       journal.outlets.set(id, next);
+      journal.loggers.set(id, logger);
       return journal.component(id);
     },
   });
@@ -66,8 +84,9 @@ export function journalTable(journal: Journal): ComponentTable {
     ...declared,
     ...parts,
     type,
-    create(_config: unknown, next: Outlets, { id }: { id: string }): Component & Consumer {
+    create(_config: unknown, next: Outlets, { id, logger }: Context): Component & Consumer {
       journal.outlets.set(id, next);
+      journal.loggers.set(id, logger);
       const consume = async (batch: Batch) => {
         journal.batches.push({ id, batch });
         const passes = parts.emits.includes(batch.signal);
@@ -79,12 +98,14 @@ export function journalTable(journal: Journal): ComponentTable {
       return { ...journal.component(id), consume };
     },
   });
+  const queued = z.strictObject({ ...declared.config.shape, ...queuedExporterFields });
   const exporter = (type: string, accepts: readonly Signal[], config: z.ZodType = declared.config) => ({
     ...declared,
     type,
     accepts,
     config,
-    create(_config: unknown, { id }: { id: string }): Component & Consumer {
+    create(_config: unknown, { id, logger }: Context): Component & Consumer {
+      journal.loggers.set(id, logger);
       const consume = async (batch: Batch) => void journal.batches.push({ id, batch });
       return { ...journal.component(id), consume };
     },
@@ -103,7 +124,7 @@ export function journalTable(journal: Journal): ComponentTable {
     exporters: [
       exporter('sink', [...TELEMETRY, 'decisions']),
       exporter('traces_sink', ['traces']),
-      exporter('queued', [...TELEMETRY, 'health', 'decisions'], z.strictObject(queuedExporterFields)),
+      exporter('queued', [...TELEMETRY, 'health', 'decisions'], queued),
     ],
   };
 }
@@ -175,9 +196,9 @@ export class OpenMeter extends Meter {
     };
   }
 
-  override observe(name: string, labels: Labels, read: () => number): void {
+  override observe(name: string, labels: Labels, read: () => number): () => void {
     this.reads.set(name, read);
-    super.observe(name, labels, read);
+    return super.observe(name, labels, read);
   }
 
   /** The sum of all series of a counter of which the labels' values contain `part`. */
