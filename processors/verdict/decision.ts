@@ -122,6 +122,25 @@ export function digestOf(config: VerdictConfig): string {
   return createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 16);
 }
 
+/** What matters when something is decided, and not to the evidence that it is decided by. */
+const ONLY_DECIDING: readonly (keyof VerdictConfig)[] = [
+  'hold',
+  'end_after',
+  'inconclusive_after',
+  'recovery',
+  'max_services',
+  'state',
+  'source',
+  'dry_run',
+];
+
+/** Tells configurations apart by which the same telemetry comes to other evidence. */
+export function evidenceDigestOf(config: VerdictConfig): string {
+  const { margin, error_rate } = config.promotion;
+  const weighing = Object.entries(config).filter(([key]) => !ONLY_DECIDING.includes(key as keyof VerdictConfig));
+  return digestOf({ ...Object.fromEntries(weighing), promotion: { margin, error_rate } } as VerdictConfig);
+}
+
 export function timestamp(slot: number): string {
   return new Date(slot * 1000).toISOString();
 }

@@ -1,6 +1,7 @@
 import type { Context } from '../../pipeline/component.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import type { BoardState } from './board.ts';
+import { evidenceDigestOf } from './decision.ts';
 import type { DecisionLog, DecisionLogState } from './decision-log.ts';
 import { InParts, type PartOf } from './in-parts.ts';
 import { type JudgeState, ServiceJudge, type Surroundings } from './service-judge.ts';
@@ -18,7 +19,7 @@ const BOARD = 'board';
 
 interface Saved<T> {
   readonly form: number;
-  /** Of the configuration that judged. */
+  /** Of that in the configuration by which evidence was weighed. */
   readonly digest: string;
   readonly state: T;
 }
@@ -29,6 +30,7 @@ export class StateKeeper {
   readonly #surroundings: Surroundings;
   readonly #services: Map<string, ServiceJudge>;
   readonly #decisions: DecisionLog;
+  readonly #digest: string;
   /** Services that have changed since they were saved. */
   readonly #touched = new Set<string>();
   /** Whether a newer version has saved it: then nothing is written any more. */
@@ -47,6 +49,7 @@ export class StateKeeper {
     this.#surroundings = surroundings;
     this.#services = services;
     this.#decisions = decisions;
+    this.#digest = evidenceDigestOf(surroundings.config);
   }
 
   /** Notes that a service has changed, or is gone. */
@@ -142,7 +145,7 @@ export class StateKeeper {
   }
 
   #written<T>(state: PartOf<T>): Steps<string> {
-    return InParts.record<Saved<T>>({ form: FORM, digest: this.#surroundings.digest, state }).text();
+    return InParts.record<Saved<T>>({ form: FORM, digest: this.#digest, state }).text();
   }
 
   #restore(key: string, restore: (state: never, isSameConfig: boolean) => void): void {
@@ -157,7 +160,8 @@ export class StateKeeper {
         throw new PipelineError('state_newer', `${key}: ${readable}`);
       }
       if (!(form >= OLDEST_FORM)) throw new Error(readable);
-      restore(state, digest === this.#surroundings.digest);
+      // Before there were two, it was that of the whole configuration.
+      restore(state, digest === this.#digest || digest === this.#surroundings.digest);
     } catch (thrown) {
       if (thrown instanceof PipelineError) throw thrown;
       logger.error({ key }, `saved state cannot be read and is left out: ${String(thrown)}`);
