@@ -12,9 +12,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * expansion is typed as YAML, so that it can become a number, a list or nothing. What cannot be expanded becomes a
  * problem, with a `broken` value in its place.
  */
-export function expand(root: Located, env: Environment, problems: Problem[]): Located {
-  return expandNode(root, [], (text, complain) => new Expander(env, complain).expand(text), problems);
+export function expand(root: Located, env: Environment, problems: Problem[], readFile: ReadFile = read): Located {
+  return expandNode(root, [], (text, complain) => new Expander(env, readFile, complain).expand(text), problems);
 }
+
+/** Throws where the file cannot be read. */
+export type ReadFile = (path: string) => string;
+
+const read: ReadFile = (path) => readFileSync(path, 'utf8');
 
 type Complain = (what: string, todo: string) => void;
 type ExpandText = (text: string, complain: Complain) => string;
@@ -69,10 +74,12 @@ function closingBrace(text: string, start: number): number {
 
 class Expander {
   readonly #env: Environment;
+  readonly #readFile: ReadFile;
   readonly #complain: Complain;
 
-  constructor(env: Environment, complain: Complain) {
+  constructor(env: Environment, readFile: ReadFile, complain: Complain) {
     this.#env = env;
+    this.#readFile = readFile;
     this.#complain = complain;
   }
 
@@ -127,7 +134,7 @@ class Expander {
 
   #read(path: string): string {
     try {
-      return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+      return this.#readFile(path).replace(/\r?\n$/, '');
     } catch (error) {
       this.#complain(`${path} cannot be read: ${(error as Error).message}`, 'check the path and the permissions');
       return '';

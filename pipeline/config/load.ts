@@ -5,7 +5,7 @@ import type { ComponentTable } from '../component.ts';
 import type { z } from 'zod';
 import { check } from './check.ts';
 import { type Components, checkComponents } from './components.ts';
-import { type Environment, expand } from './expand.ts';
+import { expand } from './expand.ts';
 import { checkExtensionRefs, isAuthenticator } from './extension-refs.ts';
 import { type FileStorageConfig, fileStorageConfig } from './file-storage.ts';
 import type { LoadedConfig, PipelineConfig, ServiceSettings } from './loaded.ts';
@@ -21,7 +21,7 @@ import { type Merged, type SourcesInput, readSources } from './sources.ts';
  * first those of YAML itself, and only when there are none, those of what it says.
  */
 export function loadConfig(input: SourcesInput, table: ComponentTable): LoadedConfig {
-  return checkMerged(mergeSources(input), input.env, table);
+  return checkMerged(mergeSources(input), input, table);
 }
 
 /** Gives the factories of the kinds that are named, each as `exporters/otlp`, or all there are. */
@@ -31,12 +31,12 @@ export type LoadComponents = (kinds?: ReadonlySet<string>) => Promise<ComponentT
 export async function loadConfigLazily(input: SourcesInput, load: LoadComponents): Promise<LoadedConfig> {
   const merged = mergeSources(input);
   try {
-    return checkMerged(merged, input.env, await load(kindsIn(merged.root)));
+    return checkMerged(merged, input, await load(kindsIn(merged.root)));
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;
   }
   // What is wrong with it is told in view of everything that could have been meant.
-  return checkMerged(merged, input.env, await load());
+  return checkMerged(merged, input, await load());
 }
 
 function mergeSources(input: SourcesInput): Merged {
@@ -55,9 +55,9 @@ function kindsIn(root: Located): ReadonlySet<string> {
   return new Set(kinds);
 }
 
-function checkMerged(merged: Merged, env: Environment, table: ComponentTable): LoadedConfig {
+function checkMerged(merged: Merged, { env, readSecret }: SourcesInput, table: ComponentTable): LoadedConfig {
   const problems: Problem[] = [];
-  const root = expand(merged.root, env, problems);
+  const root = expand(merged.root, env, problems, readSecret);
   const top = check(rootConfig, root, { path: [], keyAt: root.at });
   problems.push(...top.problems);
 

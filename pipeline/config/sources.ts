@@ -11,6 +11,8 @@ export interface SourcesInput {
   readonly env: Environment;
   /** Throws where the file cannot be read. */
   readFile(path: string): string;
+  /** The same for what `${file:PATH}` names; the file system where it is not given. */
+  readonly readSecret?: (path: string) => string;
 }
 
 export interface Merged {
