@@ -8,6 +8,8 @@ export interface Io {
   readonly env: Environment;
   /** Calls `listener` on each SIGINT and SIGTERM until the returned function is called. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
+  /** Calls `listener` on each SIGHUP until the returned function is called. */
+  onHangUp(listener: () => void): () => void;
   /** Ends the process at once, for the second signal; otherwise a command returns its exit code. */
   exit(code: number): never;
 }

@@ -29,6 +29,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/override.ts'),
   },
   {
+    name: 'reload',
+    summary: 'Have a running Windback read its configuration again, without dropping a connection.',
+    load: () => import('./commands/reload.ts'),
+  },
+  {
     name: 'demo',
     summary: 'Watch a bad version being caught: a real shop, a real Windback, about a minute.',
     load: () => import('./commands/demo.ts'),

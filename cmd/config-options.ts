@@ -4,6 +4,7 @@ import { styleText } from 'node:util';
 import { loadConfigLazily } from '../pipeline/config/load.ts';
 import type { LoadedConfig } from '../pipeline/config/loaded.ts';
 import { formatProblem } from '../pipeline/config/report.ts';
+import type { SourcesInput } from '../pipeline/config/sources.ts';
 import { usage } from './args.ts';
 import type { Args, Io, OptionSpecs } from './command.ts';
 import { loadComponents } from './components.ts';
@@ -54,14 +55,22 @@ async function load(
   io: Io,
   onFile: (path: string, text: string) => void = () => {},
 ): Promise<LoadedConfig> {
+  const loaded = await readSources({ sources, sets: args.texts('set'), env: io.env }, onFile);
+  printWarnings(loaded, io);
+  return loaded;
+}
+
+/** Loads a configuration from its sources as they are now. Throws `PipelineError` with `config`. */
+export function readSources(
+  from: Omit<SourcesInput, 'readFile' | 'readSecret'>,
+  onFile: (path: string, text: string) => void,
+): Promise<LoadedConfig> {
   const readFile = (path: string): string => {
     const text = readFileSync(path, 'utf8');
     onFile(path, text);
     return text;
   };
-  const loaded = await loadConfigLazily({ sources, sets: args.texts('set'), env: io.env, readFile }, loadComponents);
-  printWarnings(loaded, io);
-  return loaded;
+  return loadConfigLazily({ ...from, readFile, readSecret: readFile }, loadComponents);
 }
 
 function printWarnings({ warnings }: LoadedConfig, io: Io): void {

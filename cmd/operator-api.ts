@@ -1,4 +1,5 @@
 /** How commands ask a running Windback. */
+import { ConfigError, type Position, type Problem } from '../pipeline/config/report.ts';
 import { ERRORS, type ErrorCode, PipelineError } from '../pipeline/errors.ts';
 import { clean } from '../proto/windback/explain-words.ts';
 import { usage } from './args.ts';
@@ -42,11 +43,13 @@ export interface Question {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
+  /** How long the answer may take, ms. */
+  readonly timeoutMs?: number;
 }
 
 /** What a Windback answers to one question, as text. Throws what it said, or `api_unreachable`. */
 export async function ask(args: Args, { env }: Io, question: Question): Promise<string> {
-  const { method = 'GET', path, query = {}, body } = question;
+  const { method = 'GET', path, query = {}, body, timeoutMs } = question;
   const url = new URL(path, endpointOf(args));
   for (const [name, value] of Object.entries({ ...query, component: args.text('component') })) {
     if (value !== undefined) url.searchParams.set(name, value);
@@ -58,7 +61,7 @@ export async function ask(args: Args, { env }: Io, question: Question): Promise<
   };
   const answer = await send(
     url,
-    { method, headers, body: body === undefined ? undefined : JSON.stringify(body) },
+    { method, headers, body: body === undefined ? undefined : JSON.stringify(body), timeoutMs },
     await shownBy(args),
   );
   if (answer.status >= 200 && answer.status < 300) return answer.text;
@@ -91,7 +94,16 @@ function refusal({ origin }: URL, { status, text }: Answer): PipelineError {
     return new PipelineError('api_unreachable', `${origin} answered ${status}, and not as a Windback with an API does`);
   }
   const known = code as ErrorCode;
+  if (known === 'config' && Array.isArray(said?.problems)) return new ConfigError(said.problems.map(problemOf));
   return new PipelineError(known, clean(message.replace(`${ERRORS[known].what}: `, '')));
+}
+
+function problemOf(said: unknown): Problem {
+  const { at, path, what, todo } = (said ?? {}) as Partial<Record<keyof Problem, unknown>>;
+  const text = (value: unknown) => clean(String(value ?? ''));
+  const { file, line, column } = (at ?? {}) as Partial<Record<keyof Position, unknown>>;
+  const position = { file: text(file), line: Number(line), column: Number(column) };
+  return { at: at === undefined ? undefined : position, path: text(path), what: text(what), todo: text(todo) };
 }
 
 /** The object that an answer is. Throws `api_unreachable` where it is none: somebody else answers there. */

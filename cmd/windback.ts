@@ -11,6 +11,10 @@ const io: Io = {
     process.on('SIGINT', listener).on('SIGTERM', listener);
     return () => void process.off('SIGINT', listener).off('SIGTERM', listener);
   },
+  onHangUp(listener) {
+    process.on('SIGHUP', listener);
+    return () => void process.off('SIGHUP', listener);
+  },
   exit: (code) => process.exit(code),
 };
 

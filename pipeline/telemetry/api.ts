@@ -1,6 +1,7 @@
 /** Answers the operator's API over HTTP: who may ask, what may be sent, and how refusals look. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ConfigError } from '../config/report.ts';
 import { asPipelineError, PipelineError } from '../errors.ts';
 import type { RouteAnswer, Router } from '../routes.ts';
 
@@ -42,12 +43,14 @@ function send(response: ServerResponse, answer: RouteAnswer): void {
   write(response, answer.status ?? 200, isText ? 'text/plain; charset=utf-8' : 'application/json', body);
 }
 
-/** The same three texts that a command line would print. */
-function refuse(response: ServerResponse, { code, message, row }: PipelineError): void {
+/** The same texts that a command line would print; of a configuration, also its problems one by one. */
+function refuse(response: ServerResponse, error: PipelineError): void {
+  const { code, message, row } = error;
+  const problems = error instanceof ConfigError ? { problems: error.problems } : {};
   // Whatever of the body is still to come is not read, so the connection cannot go on.
   response.shouldKeepAlive = false;
   if (code === 'api_unauthenticated') response.setHeader('www-authenticate', 'Bearer');
-  write(response, row.http, 'application/json', `${JSON.stringify({ code, message, todo: row.todo })}\n`);
+  write(response, row.http, 'application/json', `${JSON.stringify({ code, message, todo: row.todo, ...problems })}\n`);
 }
 
 function write(response: ServerResponse, status: number, contentType: string, body: string): void {

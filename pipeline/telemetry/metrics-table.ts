@@ -76,6 +76,12 @@ export const METRICS: Readonly<Record<string, string>> = {
   windback_worker_lost_total: 'Ingest workers that ended by themselves, by reason; each is started again.',
   windback_worker_shed_connections_total:
     'Connections that an ingest worker asked to come again elsewhere, since it had more than its share.',
+  windback_config_reloads_total:
+    'Reloads of the configuration, by outcome: applied, unchanged, invalid, needs_restart, or failed where something could not start; after the last three the old one goes on.',
+  windback_config_last_reload_success_timestamp_seconds:
+    'When the configuration that runs was last found to be that of its sources: at the start, or at a reload that was applied or changed nothing.',
+  windback_config_info:
+    'Always 1; its label tells the configuration that runs: the first 16 digits of the SHA-256 of what windback print-config prints.',
   windback_process_uptime_seconds: 'Seconds since the process started.',
   windback_process_memory_rss_bytes: 'Resident memory of the process.',
   windback_process_cpu_seconds_total: 'User and system CPU time of the process.',

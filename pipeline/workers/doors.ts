@@ -23,12 +23,12 @@ const OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 
  * new. So one that has too little opens more for a while, and clients that are sent away from another one come here.
  */
 export class Doors {
-  readonly #listening: Listening[] = [];
+  #listening: Listening[] = [];
   readonly #more: Server[] = [];
 
   /** `server` listens there, with `reusePort`. */
   add(server: Server, host: string, port: number): void {
-    this.#listening.push({ server, host, port });
+    this.#listening = [...this.#listening.filter((one) => one.server.listening), { server, host, port }];
   }
 
   /** Listens `count` times more on each address. What cannot be opened is done without. */

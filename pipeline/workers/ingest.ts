@@ -7,21 +7,27 @@ import type { LoadedConfig } from '../config/loaded.ts';
 import { asPipelineError, type PipelineError } from '../errors.ts';
 import { isOfLedger } from '../ledger/view.ts';
 import { Service } from '../service.ts';
+import type { SpoolSettings } from '../spool/spool.ts';
 import { spoolsOf } from '../spool/spools.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { Meter } from '../telemetry/meter.ts';
 import { METRICS } from '../telemetry/metrics-table.ts';
 import { inPieces, toData } from './batch-data.ts';
 import { Doors } from './doors.ts';
-import { errorData, errorOf, type ToMain, type ToWorker, type WorkerStart } from './messages.ts';
+import { type ConfigTexts, errorData, errorOf, type ToMain, type ToWorker, type WorkerStart } from './messages.ts';
 import { SeenTable } from './seen-table.ts';
 import { cellMaker } from './series.ts';
-import { SharedHeld } from './shared-memory.ts';
+import { SharedHeld, type SharedMemory } from './shared-memory.ts';
 import type { WorkerSiblings } from './siblings.ts';
 import { workerPart } from './split.ts';
 
 /** How often gauges that are read when somebody looks are looked at. */
 const REFRESH_MS = 1000;
+
+/** Reads and checks a configuration. Rejects with `config`. */
+export type Load = (texts: ConfigTexts) => Promise<LoadedConfig>;
+
+type SpoolsOf = (id: string) => SpoolSettings;
 
 /** Signals that cross a link, or pass it. */
 const LINKED = ['traces', 'metrics', 'logs', 'health'] as const;
@@ -33,6 +39,7 @@ const LINKED = ['traces', 'metrics', 'logs', 'health'] as const;
 export class IngestWorker {
   readonly #port: MessagePort;
   readonly #start: WorkerStart;
+  readonly #load: Load;
   readonly #service: Service;
   readonly #meter: Meter;
   readonly #clock: SystemClock;
@@ -40,11 +47,20 @@ export class IngestWorker {
   readonly #calls = new Map<number, PromiseWithResolvers<void>>();
   readonly #doors = new Doors();
   #lastCall = 0;
+  #memory: SharedMemory;
+  #loaded: LoadedConfig;
+  /** What was checked last. */
+  #checked: { readonly loaded: LoadedConfig; readonly memory: SharedMemory } | undefined;
+  #hasStarted = false;
   #stopRefreshing: () => void = () => {};
 
-  constructor(port: MessagePort, start: WorkerStart, loaded: LoadedConfig) {
+  /** `load` reads a configuration; `loaded` is that which it begins with. */
+  constructor(port: MessagePort, start: WorkerStart, loaded: LoadedConfig, load: Load) {
     this.#port = port;
     this.#start = start;
+    this.#load = load;
+    this.#memory = start.memory;
+    this.#loaded = loaded;
     const logger = createLogger(loaded.service.logLevel).child({ worker: start.index });
     this.#clock = new SystemClock((thrown) =>
       logger.error({ err: thrown }, 'a periodic task failed; please report it'),
@@ -53,19 +69,15 @@ export class IngestWorker {
       METRICS,
       cellMaker((place) => this.#tell({ kind: 'series', ...place })),
     );
-    const spools = spoolsOf(loaded, start.index);
-    this.#service = new Service(
-      workerPart(loaded, (target) => link((batch) => this.#hand(target, batch, 'tagged'))),
-      {
-        clock: this.#clock,
-        random: Math.random,
-        logger,
-        meter: this.#meter,
-        siblings: (id) => this.#siblings(id),
-        memoryShare: 1 / loaded.service.workers,
-        ...(spools === undefined ? {} : { spools }),
-      },
-    );
+    this.#service = new Service(this.#partOf(loaded), {
+      clock: this.#clock,
+      random: Math.random,
+      logger,
+      meter: this.#meter,
+      siblings: (id) => this.#siblings(id),
+      memoryShare: 1 / loaded.service.workers,
+      ...this.#spools(),
+    });
     for (const [serviceKey, baseline, candidates] of start.roles)
       this.#service.roles.set(serviceKey, baseline, candidates);
     this.#service.roles.watch({
@@ -77,6 +89,7 @@ export class IngestWorker {
   async #begin(): Promise<void> {
     try {
       await this.#service.start();
+      this.#hasStarted = true;
       this.#stopRefreshing = this.#clock.every(REFRESH_MS, () => this.#meter.refresh());
       this.#tell({ kind: 'ready' });
     } catch (thrown) {
@@ -89,6 +102,12 @@ export class IngestWorker {
     switch (message.kind) {
       case 'start':
         return this.#begin();
+      case 'check':
+        return this.#answer(async () => {
+          this.#checked = { loaded: await this.#load(message.config), memory: message.memory };
+        });
+      case 'swap':
+        return this.#answer(() => this.#swap(message.probes));
       case 'taken': {
         const call = this.#calls.get(message.call);
         this.#calls.delete(message.call);
@@ -120,6 +139,39 @@ export class IngestWorker {
     }
   }
 
+  async #answer(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#tell({ kind: 'done' });
+    } catch (thrown) {
+      this.#tell({ kind: 'done', error: errorData(asPipelineError(thrown)) });
+    }
+  }
+
+  async #swap(probes: boolean): Promise<void> {
+    if (this.#checked === undefined) throw new Error('nothing was checked');
+    const { loaded, memory } = this.#checked;
+    const before = this.#loaded;
+    this.#memory = memory;
+    this.#loaded = loaded;
+    try {
+      await this.#service.reload(this.#partOf(loaded), probes);
+    } catch (thrown) {
+      this.#loaded = before;
+      throw thrown;
+    }
+  }
+
+  /** By what runs then: where the file storage is cannot change. */
+  #spools() {
+    if (this.#loaded.service.fileStorage === undefined) return {};
+    return { spools: (id: string) => (spoolsOf(this.#loaded, this.#start.index) as SpoolsOf)(id) };
+  }
+
+  #partOf(loaded: LoadedConfig): LoadedConfig {
+    return workerPart(loaded, (target) => link((batch) => this.#hand(target, batch, 'tagged')));
+  }
+
   async #stop(timeoutMs: number): Promise<void> {
     this.#stopRefreshing();
     this.#doors.close();
@@ -130,8 +182,9 @@ export class IngestWorker {
   }
 
   #siblings(id: string): WorkerSiblings | undefined {
-    const { memory, index, isFirst } = this.#start;
-    const [held, seen] = [memory.held.get(id), memory.seen.get(id)];
+    const { index, isFirst } = this.#start;
+    const { held: allHeld, seen: allSeen } = this.#memory;
+    const [held, seen] = [allHeld.get(id), allSeen.get(id)];
     if (held === undefined || seen === undefined) return undefined;
     return {
       place: 'worker',
@@ -139,7 +192,8 @@ export class IngestWorker {
       held: new SharedHeld(held, index),
       seen: new SeenTable(seen, index),
       doors: this.#doors,
-      isFirst,
+      // A reload has tried the addresses before.
+      isFirst: isFirst && !this.#hasStarted,
     };
   }
 

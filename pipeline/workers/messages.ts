@@ -12,7 +12,7 @@ export interface ConfigTexts {
   readonly sources: readonly string[];
   readonly sets: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** By path. */
+  /** By path: those that are a configuration, and those that `${file:PATH}` names. */
   readonly files: ReadonlyMap<string, string>;
 }
 
@@ -28,6 +28,10 @@ export interface WorkerStart {
 
 export type ToWorker =
   | { readonly kind: 'start' }
+  /** Read this configuration and keep it ready, without going over to it. */
+  | { readonly kind: 'check'; readonly config: ConfigTexts; readonly memory: SharedMemory }
+  /** Go over to the configuration that was checked last; `probes`: try whether its new addresses are free. */
+  | { readonly kind: 'swap'; readonly probes: boolean }
   | { readonly kind: 'stop'; readonly timeoutMs: number }
   | { readonly kind: 'taken'; readonly call: number; readonly error?: ErrorData }
   | {
@@ -45,6 +49,8 @@ export type ToWorker =
 
 export type ToMain =
   | { readonly kind: 'ready' }
+  /** The answer to `check` and to `swap`. */
+  | { readonly kind: 'done'; readonly error?: ErrorData }
   | { readonly kind: 'failed'; readonly error: ErrorData }
   | { readonly kind: 'batch'; readonly call: number; readonly target: string; readonly batch: BatchData }
   | ({ readonly kind: 'series' } & SeriesPlace)

@@ -25,11 +25,15 @@ const DOORS_PER_OTHER = 8;
 const BOOKS_MS = 2000;
 const RECEIVED = 'windback_receiver_accepted_items_total';
 
-export interface PoolParts {
-  /** The script of a worker. */
-  readonly entry: URL;
+/** What every worker runs. */
+interface Program {
   readonly config: ConfigTexts;
   readonly memory: SharedMemory;
+}
+
+export interface PoolParts extends Program {
+  /** The script of a worker. */
+  readonly entry: URL;
   readonly deliver: (target: string, batch: BatchData) => Promise<void>;
   readonly roles: Roles;
   readonly clock: Clock;
@@ -67,9 +71,11 @@ export class WorkerPool {
   /** Whether all have been ready once: from then on a lost one is started again. */
   #isStarted = false;
   readonly #restarts = new Set<Promise<void>>();
+  #program: Program;
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
+    this.#program = { config: parts.config, memory: parts.memory };
     const { meter, memory, roles } = parts;
     this.#places = Array.from({ length: memory.workers }, (_, index) => ({
       index,
@@ -114,6 +120,47 @@ export class WorkerPool {
     }
     this.#isStarted = true;
     this.#stopRounds = this.#parts.clock.every((this.#parts.balance ?? BALANCE).roundMs, () => this.round());
+  }
+
+  get memory(): SharedMemory {
+    return this.#program.memory;
+  }
+
+  /**
+   * Has all of them go over to another configuration; `back` takes it back. Rejects with the first error, and then all
+   * run what they ran before: one that does not come back to it is started again with it.
+   */
+  async reload(next: Program): Promise<{ back(): Promise<void> }> {
+    const { threads } = this;
+    if (!this.isReady) throw new PipelineError('worker_lost', 'it is being started again; reload when it is back');
+    await Promise.all(threads.map((thread) => thread.check(next.config, next.memory)));
+    const before = this.#program;
+    const back = async () => {
+      this.#program = before;
+      await Promise.all(threads.map((thread) => this.#return(thread, before)));
+    };
+    this.#program = next;
+    try {
+      // The first one finds out whether the addresses are free, before there are others on them.
+      const [first, ...rest] = threads;
+      await first?.swap(true);
+      const outcomes = await Promise.allSettled(rest.map((thread) => thread.swap(false)));
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    } catch (thrown) {
+      await back();
+      throw asPipelineError(thrown);
+    }
+    return { back };
+  }
+
+  /** Nothing where it is gone already. */
+  async #return(thread: WorkerThread, { config, memory }: Program): Promise<void> {
+    try {
+      await thread.check(config, memory);
+      await thread.swap(false);
+    } catch {
+      await thread.terminate();
+    }
   }
 
   /** Whether all finished what they had taken, in time. Legal before `start`, during it, and twice. */
@@ -201,14 +248,14 @@ export class WorkerPool {
   }
 
   #make(place: Place, isFirst: boolean): WorkerThread {
-    const { entry, config, memory, roles, clock, deliver } = this.#parts;
+    const { entry, roles, clock, deliver } = this.#parts;
     const { index } = place;
     place.startedMs = clock.now();
     place.items = 0;
     place.bytes = new Map();
     const thread = new WorkerThread(
       entry,
-      { index, config, memory, isFirst, roles: roles.entries() },
+      { index, ...this.#program, isFirst, roles: roles.entries() },
       {
         deliver,
         series: (series) => this.series.add(index, series),
@@ -221,12 +268,12 @@ export class WorkerPool {
   }
 
   #ended(place: Place, hasFinished: boolean, error: unknown): void {
-    const { logger, meter, memory, clock } = this.#parts;
+    const { logger, meter, clock } = this.#parts;
     const { index } = place;
     const lost = hasFinished ? 0 : countLost(this.series, index, meter);
     place.receivedBefore += this.series.sum(index, RECEIVED);
     this.series.retire(index);
-    releaseAll(memory, index, clock.now() / 1000 - UNANSWERED_SECONDS);
+    releaseAll(this.#program.memory, index, clock.now() / 1000 - UNANSWERED_SECONDS);
     place.thread = undefined;
     // What goes wrong at the start is thrown there.
     if (hasFinished || !this.#isStarted) return;

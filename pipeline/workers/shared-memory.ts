@@ -9,13 +9,13 @@ export interface SharedMemory {
   readonly seen: ReadonlyMap<string, SharedArrayBuffer>;
 }
 
-/** Memory for `workers` threads that run these components. */
-export function shareMemory(ids: readonly string[], workers: number): SharedMemory {
+/** Memory for `workers` threads that run these components; what `known` has of it stays the same. */
+export function shareMemory(ids: readonly string[], workers: number, known?: SharedMemory): SharedMemory {
   const held = () => new SharedArrayBuffer(workers * Float64Array.BYTES_PER_ELEMENT);
   return {
     workers,
-    held: new Map(ids.map((id) => [id, held()])),
-    seen: new Map(ids.map((id) => [id, seenTableMemory()])),
+    held: new Map(ids.map((id) => [id, known?.held.get(id) ?? held()])),
+    seen: new Map(ids.map((id) => [id, known?.seen.get(id) ?? seenTableMemory()])),
   };
 }
 

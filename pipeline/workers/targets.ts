@@ -12,6 +12,8 @@ export class Targets {
   readonly #outlets = new Map<string, Outlets>();
   readonly #instances = new Map<string, (batch: TelemetryBatch) => void>();
   readonly #reader = new BatchReader();
+  /** While workers may know more than we do: settles when that is over. */
+  #changing: PromiseWithResolvers<void> | undefined;
 
   /** What follows where the batches of `target` come out. */
   connect(target: string, outlets: Outlets): void {
@@ -23,20 +25,34 @@ export class Targets {
     return { place: 'main', serve: (take) => void this.#instances.set(id, take) };
   }
 
+  /** From here on what goes to a target that is not known waits for `changed`. */
+  changing(): void {
+    this.#changing ??= Promise.withResolvers();
+  }
+
+  changed(): void {
+    this.#changing?.resolve();
+    this.#changing = undefined;
+  }
+
+  /** Forgets all others: these targets, and these instances, are what workers know. */
+  keep(targets: readonly string[], instances: readonly string[]): void {
+    for (const name of this.#outlets.keys()) if (!targets.includes(name)) this.#outlets.delete(name);
+    for (const id of this.#instances.keys()) if (!instances.includes(id)) this.#instances.delete(id);
+  }
+
   /** Resolves when responsibility is taken. Rejects with a `PipelineError`. */
   async deliver(target: string, data: BatchData): Promise<void> {
     const batch = this.#read(data);
-    const [, instance] = /^instance:(.*)$/s.exec(target) ?? [];
-    if (instance === undefined) {
-      const outlets = this.#outlets.get(target);
-      if (outlets === undefined)
-        throw new PipelineError('internal', `a worker knows ${target}, the main thread does not`);
-      await outlets.to(batch.signal).consume(batch);
-      return;
-    }
-    const take = this.#instances.get(instance);
-    if (take === undefined || !isTelemetry(batch)) throw new PipelineError('internal', `nobody serves ${target}`);
-    take(batch);
+    if (!this.#knows(target)) await this.#changing?.promise;
+    if (!this.#knows(target)) throw new PipelineError('reconfigured', `${target} is not there`);
+    const take = this.#instances.get(instanceOf(target) ?? '');
+    if (take === undefined) await this.#outlets.get(target)?.to(batch.signal).consume(batch);
+    else if (isTelemetry(batch)) take(batch);
+  }
+
+  #knows(target: string): boolean {
+    return this.#outlets.has(target) || this.#instances.has(instanceOf(target) ?? '');
   }
 
   #read(data: BatchData) {
@@ -47,4 +63,9 @@ export class Targets {
       throw error;
     }
   }
+}
+
+/** The id in `instance:ID`. */
+function instanceOf(target: string): string | undefined {
+  return /^instance:(.*)$/s.exec(target)?.[1];
 }

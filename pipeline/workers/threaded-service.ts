@@ -1,13 +1,14 @@
 import type { LoadedConfig } from '../config/loaded.ts';
+import { PipelineError } from '../errors.ts';
 import { type Ledger, readLedger } from '../ledger/view.ts';
 import type { Roles } from '../roles.ts';
-import { Service, type ServiceState, type Surroundings } from '../service.ts';
+import { type Changes, Service, type ServiceState, type Surroundings } from '../service.ts';
 import type { Meter } from '../telemetry/meter.ts';
 import type { BalanceSettings } from './balance.ts';
 import type { ConfigTexts } from './messages.ts';
 import { WorkerPool } from './pool.ts';
 import { shareMemory } from './shared-memory.ts';
-import { canShare, mainPart, sharedIds } from './split.ts';
+import { canShare, mainPart, sharedIds, targetsOf } from './split.ts';
 import { Targets } from './targets.ts';
 
 export interface WorkerProgram {
@@ -25,15 +26,19 @@ export interface WorkerProgram {
 export class ThreadedService {
   readonly pool: WorkerPool | undefined;
   readonly #main: Service;
-  readonly #shutdownTimeoutMs: number;
+  readonly #targets = new Targets();
   readonly #now: () => number;
+  #shutdownTimeoutMs: number;
+  /** What workers run. */
+  #ids: readonly string[];
   readonly #meter: Meter;
-  readonly #pipelines: LoadedConfig['pipelines'];
+  #pipelines: LoadedConfig['pipelines'];
 
   constructor(loaded: LoadedConfig, program: WorkerProgram, surroundings: Surroundings) {
     const { clock, logger, meter } = surroundings;
     this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
     this.#now = () => clock.now();
+    this.#ids = sharedIds(loaded);
     this.#meter = meter;
     this.#pipelines = loaded.pipelines;
     if (!canShare(loaded)) {
@@ -41,15 +46,14 @@ export class ThreadedService {
       this.#main = new Service(loaded, surroundings);
       return;
     }
-    const targets = new Targets();
-    const ids = sharedIds(loaded);
-    this.#main = new Service(
-      mainPart(loaded, (target, outlets) => targets.connect(target, outlets)),
-      { ...surroundings, siblings: (id) => (ids.includes(id) ? targets.siblings(id) : undefined) },
-    );
+    const targets = this.#targets;
+    this.#main = new Service(this.#mainPart(loaded), {
+      ...surroundings,
+      siblings: (id) => (this.#ids.includes(id) ? targets.siblings(id) : undefined),
+    });
     this.pool = new WorkerPool({
       ...program,
-      memory: shareMemory(ids, loaded.service.workers),
+      memory: shareMemory(this.#ids, loaded.service.workers),
       deliver: (target, data) => targets.deliver(target, data),
       roles: this.#main.roles,
       clock,
@@ -86,6 +90,50 @@ export class ThreadedService {
       await this.#main.stop();
       throw thrown;
     }
+  }
+
+  /**
+   * As a `Service` does, in all threads: each checks the configuration before any goes over to it, and if one cannot, all
+   * go back. The workers go first; what they hand to a place that the main thread does not have yet waits.
+   */
+  async reload(loaded: LoadedConfig, config: ConfigTexts): Promise<Changes> {
+    const { pool } = this;
+    if (canShare(loaded) !== (pool !== undefined)) {
+      const what = `service.workers (${pool === undefined ? 'a first' : 'no'} receiver can run in several threads)`;
+      throw new PipelineError('reload_needs_restart', what);
+    }
+    const changes = pool === undefined ? await this.#main.reload(loaded) : await this.#reloadAll(pool, loaded, config);
+    this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
+    this.#pipelines = loaded.pipelines;
+    return changes;
+  }
+
+  async #reloadAll(pool: WorkerPool, loaded: LoadedConfig, config: ConfigTexts): Promise<Changes> {
+    const before = this.#ids;
+    const ids = sharedIds(loaded);
+    this.#targets.changing();
+    try {
+      const workers = await pool.reload({ config, memory: shareMemory(ids, loaded.service.workers, pool.memory) });
+      this.#ids = ids;
+      try {
+        const changes = await this.#main.reload(this.#mainPart(loaded));
+        const names = targetsOf(loaded).map(({ name }) => name);
+        this.#targets.keep(names, ids);
+        return changes;
+      } catch (thrown) {
+        this.#ids = before;
+        // They wait for what will not be there.
+        this.#targets.changed();
+        await workers.back();
+        throw thrown;
+      }
+    } finally {
+      this.#targets.changed();
+    }
+  }
+
+  #mainPart(loaded: LoadedConfig): LoadedConfig {
+    return mainPart(loaded, (target, outlets) => this.#targets.connect(target, outlets));
   }
 
   /** The workers first, with all that they have taken; then what they hand it to, in the time that is left. */

@@ -3,6 +3,7 @@ import { asPipelineError, PipelineError } from '../errors.ts';
 import type { ForeignReading } from '../telemetry/meter.ts';
 import {
   type BatchData,
+  type ConfigTexts,
   errorData,
   errorOf,
   type SeriesPlace,
@@ -10,6 +11,7 @@ import {
   type ToWorker,
   type WorkerStart,
 } from './messages.ts';
+import type { SharedMemory } from './shared-memory.ts';
 
 /** Whom a worker tells what. */
 export interface WorkerEvents {
@@ -36,6 +38,8 @@ export class WorkerThread {
   #report: PromiseWithResolvers<LoadReport> | undefined;
   #books: PromiseWithResolvers<readonly ForeignReading[] | undefined> | undefined;
   #opened: PromiseWithResolvers<void> | undefined;
+  /** The one question that is open, of those that are answered by `done`. */
+  #asked: PromiseWithResolvers<void> | undefined;
   #error: unknown;
   /** Whether it lost nothing, once it has come to its end. */
   #isClean: boolean | undefined;
@@ -68,6 +72,24 @@ export class WorkerThread {
   start(): Promise<void> {
     this.tell({ kind: 'start' });
     return this.#ready.promise;
+  }
+
+  /** Has it read another configuration. Rejects with what is wrong with it; it goes on as before in any case. */
+  check(config: ConfigTexts, memory: SharedMemory): Promise<void> {
+    return this.#ask({ kind: 'check', config, memory });
+  }
+
+  /** Has it go over to what it has checked. Rejects with why it did not, and then it goes on as before. */
+  swap(probes: boolean): Promise<void> {
+    return this.#ask({ kind: 'swap', probes });
+  }
+
+  /** One question after the other. */
+  #ask(message: ToWorker): Promise<void> {
+    if (this.#hasExited) return Promise.reject(new PipelineError('worker_lost', `ingest worker ${this.index}`));
+    this.#asked = Promise.withResolvers();
+    this.tell(message);
+    return this.#asked.promise;
   }
 
   tell(message: ToWorker): void {
@@ -125,6 +147,11 @@ export class WorkerThread {
       case 'ready':
         this.#isReady = true;
         return this.#ready.resolve();
+      case 'done':
+        if (message.error === undefined) this.#asked?.resolve();
+        else this.#asked?.reject(errorOf(message.error));
+        this.#asked = undefined;
+        return;
       case 'failed':
         return this.#ready.reject(errorOf(message.error));
       case 'batch':
@@ -163,7 +190,9 @@ export class WorkerThread {
   #exited(code: number): void {
     this.#isReady = false;
     const why = this.#error instanceof Error ? this.#error.message : `exit code ${code}`;
-    this.#ready.reject(new PipelineError('worker_lost', why, { cause: this.#error }));
+    const lost = new PipelineError('worker_lost', why, { cause: this.#error });
+    this.#ready.reject(lost);
+    this.#asked?.reject(lost);
     this.#report?.resolve([]);
     this.#hasExited = true;
     this.#books?.resolve(undefined);

@@ -126,6 +126,7 @@ it('ends at once on a second signal', async () => {
       listeners.push(listener);
       return () => {};
     },
+    onHangUp: () => () => {},
     exit: (code: number) => exits.push(code) as never,
   };
   const ended = main(['run', '--config', 'env:CONFIG', ...sets.flatMap((set) => ['--set', set])], io);

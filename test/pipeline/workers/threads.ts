@@ -14,7 +14,8 @@ import { OtlpSender } from '../../support/otlp-sender.ts';
 import { EXTRA } from './extra.ts';
 
 const components = await loadComponents();
-const table = {
+/** All components there are, and those of `extra.ts`. */
+export const TABLE = {
   receivers: [...components.receivers, ...EXTRA.receivers],
   processors: [...components.processors, ...EXTRA.processors],
   exporters: [...components.exporters, ...EXTRA.exporters],
@@ -50,7 +51,7 @@ export async function stopAll(): Promise<void> {
 export async function startThreads(yaml: string): Promise<Threads> {
   const port = await freePort();
   const sources = [`yaml:${yaml.replaceAll('PORT', String(port))}`];
-  const loaded = loadConfig({ sources, sets: [], env: {}, readFile: () => '' }, table);
+  const loaded = loadConfig({ sources, sets: [], env: {}, readFile: () => '' }, TABLE);
   const { logger, lines } = recordingLogger();
   const meter = new Meter(METRICS);
   const surroundings = { clock: new SystemClock(), random: Math.random, logger: logger as never, meter };
@@ -86,7 +87,7 @@ export async function startThreads(yaml: string): Promise<Threads> {
 export async function startAlone(yaml: string): Promise<{ address: string; meter: Meter; service: Service }> {
   const port = await freePort();
   const sources = [`yaml:${yaml.replaceAll('PORT', String(port))}`];
-  const loaded = loadConfig({ sources, sets: [], env: {}, readFile: () => '' }, table);
+  const loaded = loadConfig({ sources, sets: [], env: {}, readFile: () => '' }, TABLE);
   const meter = new Meter(METRICS);
   const { logger } = recordingLogger();
   const service = new Service(loaded, {
