@@ -8,7 +8,7 @@ export default defineConfig({
     pool: 'forks',
     // Unless told, it leaves a core free, which of two is half.
     maxWorkers: '100%',
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 120_000,
   },
 });
