@@ -25,6 +25,8 @@ export interface Part {
   /** The number of its first item over all requests. */
   readonly first: number;
   readonly items: number;
+  /** Of server spans, those whose number this divides have failed; 199 unless told. */
+  readonly errorEvery?: number;
 }
 
 /** Where the last item of a request carries these eight bytes, each sending puts its own number. */

@@ -9,6 +9,8 @@ const CLIENT = 3;
 const KINDS = [CLIENT, SERVER, CLIENT, INTERNAL, SERVER] as const;
 /** The item whose span is the parent of this one, as a distance. */
 const PARENT_AHEAD = [1, 0, 1, 1, 0] as const;
+/** Of server spans, one in so many has failed. */
+const ERROR_EVERY = 199;
 const BYTES_PER_SPAN = 520;
 
 type Attribute = readonly [key: string, value: string | number];
@@ -29,7 +31,17 @@ export function tracesRequest(shape: Shape, parts: readonly Part[], nowMs: numbe
       const id = next[at] as Buffer;
       const ahead = PARENT_AHEAD[at] as number;
       const parent = ahead === 0 ? ids.next(8) : (next[at + ahead] as Buffer);
-      message(writer, 2, () => span(writer, shape, { number, kind: KINDS[at] as number, trace, id, parent, nowMs }));
+      message(writer, 2, () =>
+        span(writer, shape, {
+          number,
+          kind: KINDS[at] as number,
+          trace,
+          id,
+          parent,
+          nowMs,
+          errorEvery: part.errorEvery ?? ERROR_EVERY,
+        }),
+      );
     }
   });
 }
@@ -41,13 +53,14 @@ interface SpanOf {
   readonly id: Uint8Array;
   readonly parent: Uint8Array;
   readonly nowMs: number;
+  readonly errorEvery: number;
 }
 
 /** Span: 1 trace_id  2 span_id  4 parent_span_id  5 name  6 kind  7 start  8 end  9 attributes  15 status */
 function span(writer: Writer, { attributes, operations }: Shape, of: SpanOf): void {
   const { number, kind, nowMs } = of;
   const route = routeOf(Math.floor(number / KINDS.length) % operations);
-  const isError = kind === SERVER && number % 199 === 0;
+  const isError = kind === SERVER && number % of.errorEvery === 0;
   const end = endNs(nowMs, number);
   writer.bytesField(1, of.trace);
   writer.bytesField(2, of.id);
