@@ -11,6 +11,7 @@ const SOURCE = new URL('cmd/windback.ts', ROOT);
 const BROUGHT = fileURLToPath(new URL('node_modules/node/bin/node', ROOT));
 
 if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
+  returnFreedMemory();
   await import((bundle() ?? SOURCE).href);
 } else if (existsSync(BROUGHT)) {
   await handOver();
@@ -19,6 +20,20 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
     `windback needs Node.js ${NEEDED} or later, this is ${process.version}; run npm ci, which brings it along\n`,
   );
   process.exitCode = 1;
+}
+
+/**
+ * Begins anew, as the same process, with a setting of glibc that can only be given at the start. Once blocks of some size
+ * have been freed, glibc keeps such memory for later instead of returning it to the system, in pieces between others: after
+ * a load, or one stall of a destination, a process stays several times as large as it needs to be, for good. A threshold
+ * that is given does not move. Only what stays is worth the 40 ms (docs/decisions/0005-startup-and-memory.md).
+ */
+function returnFreedMemory() {
+  const [, , command = ''] = process.argv;
+  const isRun = command === 'run' || (command.startsWith('-') && !/^(-h|--help|-v|--version)$/.test(command));
+  if (!isRun || process.platform !== 'linux' || 'MALLOC_MMAP_THRESHOLD_' in process.env) return;
+  const env = { ...process.env, MALLOC_MMAP_THRESHOLD_: String(128 * 1024) };
+  process.execve?.(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env);
 }
 
 /** The bundle; undefined where there is none, or something that went into it is no longer as it was. */

@@ -1,6 +1,5 @@
 /** Keeps a process that stays small. Figures: docs/decisions/0005-startup-and-memory.md. */
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 
 /** By then everything runs that starting starts. */
 const SETTLED_MS = 5000;
@@ -13,13 +12,10 @@ const SETTLED_MS = 5000;
  */
 export function keepMemorySmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
-  setTimeout(() => void collectGarbage(), SETTLED_MS).unref();
+  setTimeout(() => void giveBack(), SETTLED_MS).unref();
 }
 
-async function collectGarbage(): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  // The function is there in contexts that are made after the flag was set.
-  const collect = runInNewContext('gc') as (options: object) => Promise<void>;
-  setFlagsFromString('--no-expose-gc');
-  await collect({ type: 'major', flavor: 'last-resort', execution: 'async' });
+async function giveBack(): Promise<void> {
+  const { collectGarbage } = await import('../pipeline/garbage.ts');
+  await collectGarbage('last-resort');
 }

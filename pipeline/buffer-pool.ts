@@ -1,10 +1,13 @@
+import { memoryLimitBytes } from './machine-memory.ts';
+
 /**
  * Memory for bodies on their way through. A buffer of Node that is let go of comes back only with a collection, and V8
  * collects the whole heap to get at it: at 2 GB/s of bodies some fifteen times a second (bench/transport). What is known
  * to be free is used again instead.
  *
  * Whoever takes a buffer may forget it, and then the collector has it. Whoever gives one back must be sure that nobody
- * else still reads it.
+ * else still reads it: what is not kept is freed at once. Left to the collector, up to 64 MiB of it would lie about before
+ * V8 looks, which a container of 256 MiB cannot hold.
  */
 export class BufferPool {
   readonly #idleBytesMax: number;
@@ -42,9 +45,9 @@ export class BufferPool {
       if (this.#free.get(size)?.includes(buffer) === true) throw new Error('a buffer was given back twice');
       buffer.fill(this.poison);
     }
-    if (size !== sizeClass(size) || size > this.#idleBytesMax) return;
-    this.#makeRoom(size);
-    if (this.#idleBytes + size > this.#idleBytesMax) return;
+    if (size !== sizeClass(size)) return;
+    if (size <= this.#idleBytesMax) this.#makeRoom(size);
+    if (this.#idleBytes + size > this.#idleBytesMax) return release(buffer);
     const free = this.#free.get(size);
     if (free === undefined) this.#free.set(size, [buffer]);
     else free.push(buffer);
@@ -53,6 +56,7 @@ export class BufferPool {
 
   /** Lets go of everything that nobody uses. */
   trim(): void {
+    for (const buffers of this.#free.values()) for (const buffer of buffers) release(buffer);
     this.#free.clear();
     this.#idleBytes = 0;
   }
@@ -62,7 +66,7 @@ export class BufferPool {
     for (const [other, free] of this.#free) {
       if (this.#idleBytes + size <= this.#idleBytesMax || other === size) return;
       while (free.length > 0 && this.#idleBytes + size > this.#idleBytesMax) {
-        free.pop();
+        release(free.pop() as Buffer);
         this.#idleBytes -= other;
       }
       if (free.length === 0) this.#free.delete(other);
@@ -74,9 +78,17 @@ const SMALLEST = 4096;
 /** Sizes within a doubling: at most a quarter of a buffer is more than was asked for. */
 const STEPS = 4;
 
-/** Of a thread, what requests arrive in: as much as is usually under way. */
-const BODIES_IDLE_BYTES = 32 * 1024 * 1024;
-export const bodies = new BufferPool(BODIES_IDLE_BYTES);
+/** Frees the memory of a buffer that is nobody's any more, without waiting for the collector. It is empty from here on. */
+function release(buffer: Buffer): void {
+  const { buffer: memory } = buffer;
+  // What is a part of something else is not ours to free.
+  if (memory instanceof ArrayBuffer && memory.byteLength === buffer.length) memory.transfer(0);
+}
+
+/** Of a thread, what requests arrive in: as much as is usually under way, and of a small container a small part. */
+const BODIES_IDLE_BYTES_MAX = 32 * 1024 * 1024;
+const BODIES_IDLE_SHARE = 1 / 16;
+export const bodies = new BufferPool(Math.min(BODIES_IDLE_BYTES_MAX, memoryLimitBytes() * BODIES_IDLE_SHARE));
 
 /** The size of the buffer that holds `bytes`: few sizes, so that one that comes back fits what comes next. */
 export function sizeClass(bytes: number): number {

@@ -30,6 +30,10 @@ export class Sink {
   #bytes = 0;
   #lastMs = 0;
   #trouble: string | undefined;
+  /** How fast it is: an answer waits until all items before it have had their time. */
+  itemsPerSecond = Number.POSITIVE_INFINITY;
+  /** When it is done with what it has, ms of `performance.now`. */
+  #busyUntilMs = 0;
 
   get received(): Received {
     const received = { items: this.#items, requests: this.#requests, bytes: this.#bytes, lastMs: this.#lastMs };
@@ -67,10 +71,12 @@ export class Sink {
       const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
       const encoding = body[0] === 1 ? String(headers['grpc-encoding']) : 'identity';
       const isTaken = this.#take(signalOf(EXPORT_METHODS, path), encoding, body.subarray(GRPC_PREFIX));
-      if (stream.destroyed) return;
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': isTaken ? '0' : '3' }));
-      stream.end(GRPC_ANSWER);
+      this.#inTime(() => {
+        if (stream.destroyed) return;
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': isTaken ? '0' : '3' }));
+        stream.end(GRPC_ANSWER);
+      });
     });
   }
 
@@ -82,16 +88,26 @@ export class Sink {
       const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
       const encoding = request.headers['content-encoding'] ?? 'identity';
       const isTaken = this.#take(signalOf(EXPORT_PATHS, request.url), encoding, body);
-      response.writeHead(isTaken ? 200 : 400, { 'content-type': 'application/x-protobuf', 'content-length': 0 });
-      response.end();
+      this.#inTime(() => {
+        response.writeHead(isTaken ? 200 : 400, { 'content-type': 'application/x-protobuf', 'content-length': 0 });
+        response.end();
+      });
     });
+  }
+
+  #inTime(answer: () => void): void {
+    const waitMs = this.#busyUntilMs - performance.now();
+    if (waitMs <= 0) answer();
+    else setTimeout(answer, waitMs);
   }
 
   /** Whether it could be read. */
   #take(signal: TelemetrySignal | undefined, encoding: string, body: Buffer): boolean {
     try {
       if (signal === undefined) throw new Error('a request for another service');
-      this.#items += countItems(signal, inflated(encoding, body));
+      const items = countItems(signal, inflated(encoding, body));
+      this.#items += items;
+      this.#busyUntilMs = Math.max(this.#busyUntilMs, performance.now()) + (1000 * items) / this.itemsPerSecond;
       this.#requests++;
       this.#bytes += body.length;
       this.#lastMs = performance.timeOrigin + performance.now();

@@ -56,6 +56,8 @@ export class SoakedWindback {
     const output = openSync(this.#log, 'w');
     this.#child = fork(LAUNCHER, ['run', '--config', config], {
       execArgv: ['--import', PROBE],
+      // As the launcher sets it, which would begin the process anew, and without the channel to us.
+      env: { ...process.env, MALLOC_MMAP_THRESHOLD_: String(128 * 1024) },
       stdio: ['ignore', output, output, 'ipc'],
     });
     closeSync(output);

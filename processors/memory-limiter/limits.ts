@@ -2,7 +2,7 @@ import type { MemoryLimiterConfig } from './config.ts';
 
 const MIB = 1024 * 1024;
 
-/** Bytes of resident memory: above `soft` telemetry is refused, above `hard` garbage is collected too. */
+/** Bytes of resident memory: above `soft` telemetry is refused. */
 export interface Limits {
   readonly soft: number;
   readonly hard: number;

@@ -6,8 +6,8 @@ import type { MemoryLimiterConfig } from './config.ts';
 import { type Limits, limitsOf } from './limits.ts';
 import type { Memory } from './memory.ts';
 
-/** A forced collection stops the whole process; when it did not help it will not help a moment later either. */
-const COLLECT_EVERY_MS = 10_000;
+/** A collection stops the thread for some 30 ms; when it did not help it will not help a moment later either. */
+const RELEASE_EVERY_MS = 10_000;
 /** The shortest pause that a refused caller is asked for. */
 const RETRY_AFTER_MIN_MS = 1000;
 const MIB = 1024 * 1024;
@@ -22,7 +22,7 @@ export class MemoryLimiter implements Component, Consumer {
   readonly #level: Level;
   readonly #refused = new Map<Signal, Count>();
   #used = 0;
-  #collectedMs = Number.NEGATIVE_INFINITY;
+  #releasedMs = Number.NEGATIVE_INFINITY;
   #stopChecking: () => void = () => {};
 
   constructor(config: MemoryLimiterConfig, next: Outlets, context: Context, memory: Memory) {
@@ -64,7 +64,7 @@ export class MemoryLimiter implements Component, Consumer {
   #check(): void {
     const wasOver = this.#isOver;
     this.#used = this.#memory.used();
-    if (this.#used > this.#limits.hard) this.#collect();
+    if (this.#isOver) this.#release();
     this.#level.set(this.#used);
     if (this.#isOver === wasOver) return;
     const { logger } = this.#context;
@@ -73,11 +73,12 @@ export class MemoryLimiter implements Component, Consumer {
     else logger.info(mib, 'memory is under the soft limit again: telemetry is taken');
   }
 
-  #collect(): void {
+  /** Nothing else would: while telemetry is refused, too little is allocated for a collection, and memory stays as it is. */
+  #release(): void {
     const now = this.#context.clock.now();
-    if (this.#memory.collect === undefined || now - this.#collectedMs < COLLECT_EVERY_MS) return;
-    this.#collectedMs = now;
-    this.#memory.collect();
+    if (now - this.#releasedMs < RELEASE_EVERY_MS) return;
+    this.#releasedMs = now;
+    this.#memory.release();
     this.#used = this.#memory.used();
   }
 

@@ -1,5 +1,15 @@
 import { PipelineError } from '../../pipeline/errors.ts';
+import { memoryLimitBytes } from '../../pipeline/machine-memory.ts';
 import type { Held } from '../../pipeline/workers/siblings.ts';
+
+/** Of the memory limit, what requests may take by themselves; more than a fast machine has under way is of no use. */
+const AUTO_SHARE = 1 / 8;
+const AUTO_BYTES_MAX = 256 * 1024 * 1024;
+
+/** The bytes that `max_in_flight` means. */
+export function limitBytesOf(maxInFlight: number | 'auto'): number {
+  return maxInFlight === 'auto' ? Math.min(memoryLimitBytes() * AUTO_SHARE, AUTO_BYTES_MAX) : maxInFlight;
+}
 
 /** Of a budget that is a part of another. */
 export interface Share {

@@ -109,10 +109,11 @@ const tenantsConfig = z
 
 export const otlpReceiverConfig = z.strictObject({
   protocols: protocolsConfig,
-  max_in_flight: size
-    .prefault('256MiB')
+  max_in_flight: z
+    .union([z.literal('auto'), size])
+    .default('auto')
     .describe(
-      'How many bytes of requests may be in memory at once, over all clients, until the pipelines have taken them. Beyond it clients are told to retry.',
+      "How many bytes of requests may be in memory at once, over all clients, as sent and decompressed, until the pipelines have taken them. Beyond it clients are told to retry. auto is an eighth of the container's memory limit, or of the machine's memory, and at most 256MiB.",
     ),
   max_item_size: size
     .refine((bytes) => bytes > 0, 'want more than 0B')

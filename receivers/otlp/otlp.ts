@@ -1,7 +1,7 @@
 import type { Component, ConnectionLoad, Context, Outlets, Sheddable } from '../../pipeline/component.ts';
 import { shared } from '../../pipeline/listener.ts';
 import type { AuthConfig } from '../../pipeline/auth/config.ts';
-import { Budget } from './budget.ts';
+import { Budget, limitBytesOf } from './budget.ts';
 import type { OtlpReceiverConfig } from './config.ts';
 import { Gate } from './gate.ts';
 import { GrpcServer } from './grpc.ts';
@@ -53,7 +53,7 @@ export class OtlpReceiver implements Component, Sheddable {
   async #listen(): Promise<void> {
     const { siblings } = this.#context;
     const held = siblings?.place === 'worker' ? siblings.held : undefined;
-    const budget = new Budget(this.#config.max_in_flight, held);
+    const budget = new Budget(limitBytesOf(this.#config.max_in_flight), held);
     const tenants = this.#config.tenants && new Tenants(this.#config.tenants, budget, this.#context.clock);
     const gateOf = (auth: AuthConfig | undefined): Gate =>
       new Gate(auth?.authenticator, tenants, budget, this.#context);
