@@ -117,6 +117,11 @@ function inflateZstd(body: Uint8Array, limitBytes: number): Uint8Array {
   return frames.length === 1 ? (frames[0] as Uint8Array) : Buffer.concat(frames);
 }
 
+/** What the content of a compressed body is said to be, bytes; 0 where it is not said. It may be a lie. */
+export function toldBytes(encoding: Encoding, body: Uint8Array): number {
+  return encoding === 'gzip' ? gzipGuess(body) : 0;
+}
+
 /** The output size that a gzip trailer tells (RFC 1952, ISIZE): a hint, since only the last member's and modulo 2^32. */
 function gzipGuess(body: Uint8Array): number {
   const at = body.length - 4;

@@ -46,6 +46,11 @@ export class Body {
     return this.#budget;
   }
 
+  /** What it counts against the budget. */
+  get heldBytes(): number {
+    return this.#held;
+  }
+
   get length(): number {
     return this.#length;
   }

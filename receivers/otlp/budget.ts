@@ -8,7 +8,7 @@ const AUTO_BYTES_MAX = 256 * 1024 * 1024;
 
 /** The bytes that `max_in_flight` means. */
 export function limitBytesOf(maxInFlight: number | 'auto'): number {
-  return maxInFlight === 'auto' ? Math.min(memoryLimitBytes() * AUTO_SHARE, AUTO_BYTES_MAX) : maxInFlight;
+  return maxInFlight === 'auto' ? Math.min(Math.floor(memoryLimitBytes() * AUTO_SHARE), AUTO_BYTES_MAX) : maxInFlight;
 }
 
 /** Of a budget that is a part of another. */

@@ -1,6 +1,6 @@
 import type { TelemetrySignal } from '../../pipeline/batch.ts';
 import { bodies } from '../../pipeline/buffer-pool.ts';
-import { type Encoding, inflate, type Rooms } from '../../pipeline/compression.ts';
+import { type Encoding, inflate, type Rooms, toldBytes } from '../../pipeline/compression.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import type { Lease } from '../../pipeline/lease.ts';
 import type { Body } from './body.ts';
@@ -42,8 +42,12 @@ export class Content {
 
   /** What does not fit into the budget is not inflated either, only as far as it takes to see that. */
   inflate(encoding: Encoding, limitBytes: number): void {
-    const { budget } = this.#body;
+    const { budget, heldBytes } = this.#body;
     const free = budget.freeBytes;
+    // What is more than this can never be taken; what is less can be once others are done.
+    const most = Math.min(limitBytes, budget.limitBytes - heldBytes);
+    const told = toldBytes(encoding, this.#bytes);
+    if (told <= most) budget.check(told);
     const rooms: Rooms = {
       take: (bytes) => (this.#room = bodies.take(bytes)),
       give: (unused) => {
@@ -54,10 +58,7 @@ export class Content {
     try {
       this.#bytes = inflate(encoding, this.#bytes, Math.min(limitBytes, free), rooms);
     } catch (error) {
-      const isTooLarge = error instanceof PipelineError && error.code === 'too_large';
-      // Alone in the budget it would not fit either: its sender need not wait.
-      const isAlone = free + this.#body.heldBytes >= budget.limitBytes;
-      if (isTooLarge && free < limitBytes && !isAlone) budget.check(free + 1);
+      if (free < most && error instanceof PipelineError && error.code === 'too_large') budget.check(free + 1);
       throw error;
     }
     budget.take(this.#bytes.length);
