@@ -75,6 +75,29 @@ describe('what is kept', () => {
   });
 });
 
+describe('what is not kept is freed at once', () => {
+  test('where it is more than is kept, where it makes room, and by trim', () => {
+    const pool = new BufferPool(MIB);
+    const large = pool.take(2 * MIB);
+    pool.give(large);
+    expect(large.buffer.byteLength).toBe(0);
+    const [first, second, third] = [pool.take(MIB / 2), pool.take(MIB / 2), pool.take(MIB)];
+    pool.give(first);
+    pool.give(second);
+    pool.give(third);
+    expect([first, second, third].map(({ length }) => length)).toEqual([0, 0, MIB]);
+    pool.trim();
+    expect(third.length).toBe(0);
+  });
+
+  test('but not what it is a part of', () => {
+    const pool = new BufferPool(4096);
+    const whole = Buffer.alloc(4 * 4096, 7);
+    pool.give(whole.subarray(0, 2 * 4096));
+    expect(whole.every((byte) => byte === 7)).toBe(true);
+  });
+});
+
 describe('in tests', () => {
   test('what comes back is written over, so that whoever still reads it is seen', () => {
     const pool = new BufferPool(MIB);
