@@ -87,7 +87,7 @@ function release(buffer: Buffer): void {
 
 /** Of a thread, what requests arrive in: as much as is usually under way, and of a small container a small part. */
 const BODIES_IDLE_BYTES_MAX = 32 * 1024 * 1024;
-const BODIES_IDLE_SHARE = 1 / 16;
+const BODIES_IDLE_SHARE = 1 / 32;
 export const bodies = new BufferPool(Math.min(BODIES_IDLE_BYTES_MAX, memoryLimitBytes() * BODIES_IDLE_SHARE));
 
 /** The size of the buffer that holds `bytes`: few sizes, so that one that comes back fits what comes next. */

@@ -7,7 +7,7 @@ import { type Limits, limitsOf } from './limits.ts';
 import type { Memory } from './memory.ts';
 
 /** A collection stops the thread for some 30 ms; when it did not help it will not help a moment later either. */
-const RELEASE_EVERY_MS = 10_000;
+const COLLECT_EVERY_MS = 2000;
 /** The shortest pause that a refused caller is asked for. */
 const RETRY_AFTER_MIN_MS = 1000;
 const MIB = 1024 * 1024;
@@ -22,7 +22,7 @@ export class MemoryLimiter implements Component, Consumer {
   readonly #level: Level;
   readonly #refused = new Map<Signal, Count>();
   #used = 0;
-  #releasedMs = Number.NEGATIVE_INFINITY;
+  #collectedMs = Number.NEGATIVE_INFINITY;
   #stopChecking: () => void = () => {};
 
   constructor(config: MemoryLimiterConfig, next: Outlets, context: Context, memory: Memory) {
@@ -76,9 +76,11 @@ export class MemoryLimiter implements Component, Consumer {
   /** Nothing else would: while telemetry is refused, too little is allocated for a collection, and memory stays as it is. */
   #release(): void {
     const now = this.#context.clock.now();
-    if (now - this.#releasedMs < RELEASE_EVERY_MS) return;
-    this.#releasedMs = now;
-    this.#memory.release();
+    this.#memory.trim();
+    if (now - this.#collectedMs >= COLLECT_EVERY_MS) {
+      this.#collectedMs = now;
+      this.#memory.collect();
+    }
     this.#used = this.#memory.used();
   }
 

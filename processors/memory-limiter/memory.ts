@@ -8,8 +8,10 @@ export interface Memory {
   readonly used: () => number;
   /** What percentages are of: the container's limit, else the machine's memory, bytes. */
   readonly total: () => number;
-  /** Gives back what this thread keeps for later, and collects its garbage. It shows in `used` some time after. */
-  readonly release: () => void;
+  /** Gives back what this thread keeps for later requests. */
+  readonly trim: () => void;
+  /** Collects the garbage of this thread, which shows in `used` some time after. */
+  readonly collect: () => void;
 }
 
 /** The real one. */
@@ -17,9 +19,7 @@ export function processMemory(): Memory {
   return {
     used: () => process.memoryUsage.rss(),
     total: memoryLimitBytes,
-    release() {
-      bodies.trim();
-      void collectGarbage('regular');
-    },
+    trim: () => bodies.trim(),
+    collect: () => void collectGarbage('regular'),
   };
 }

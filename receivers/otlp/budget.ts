@@ -3,7 +3,7 @@ import { memoryLimitBytes } from '../../pipeline/machine-memory.ts';
 import type { Held } from '../../pipeline/workers/siblings.ts';
 
 /** Of the memory limit, what requests may take by themselves; more than a fast machine has under way is of no use. */
-const AUTO_SHARE = 1 / 8;
+const AUTO_SHARE = 1 / 16;
 const AUTO_BYTES_MAX = 256 * 1024 * 1024;
 
 /** The bytes that `max_in_flight` means. */

@@ -14,8 +14,8 @@ const batch = (signal: TelemetrySignal = 'traces', items = 3) =>
   TelemetryBatch.open(signal, requestBytes(signal, items));
 
 /** A limiter of 100 MiB that refuses above 80, over memory that the test sets. */
-function limit(options: { release?: () => void; config?: Record<string, unknown> } = {}) {
-  const memory = { mib: 10, releases: 0 };
+function limit(options: { collect?: () => void; config?: Record<string, unknown> } = {}) {
+  const memory = { mib: 10, trims: 0, collections: 0 };
   const clock = new ManualClock();
   const { logger, lines } = recordingLogger();
   const context = testContext('memory_limiter', { clock, logger });
@@ -24,9 +24,10 @@ function limit(options: { release?: () => void; config?: Record<string, unknown>
   const limiter = new MemoryLimiter(config, sink, context, {
     used: () => memory.mib * MIB,
     total: () => 1000 * MIB,
-    release: () => {
-      memory.releases++;
-      options.release?.();
+    trim: () => memory.trims++,
+    collect: () => {
+      memory.collections++;
+      options.collect?.();
     },
   });
   return { limiter, memory, clock, context, sink, lines };
@@ -74,26 +75,26 @@ describe('memory_limiter', () => {
     ]);
   });
 
-  it('gives memory back above the soft limit, measures again, and not more than every 10 s', async () => {
+  it('gives memory back above the soft limit, collects garbage every 2 s at most, and measures again', async () => {
     const { limiter, memory, clock, sink } = limit({
-      release: () => {
-        memory.mib -= 10;
+      collect: () => {
+        memory.mib -= 5;
       },
     });
     await limiter.start();
     memory.mib = 80;
     await clock.advanceTo(1000);
-    expect(memory.releases).toBe(0);
-    memory.mib = 95;
-    await clock.advanceTo(10_900);
-    expect([memory.releases, memory.mib]).toEqual([1, 85]);
+    expect([memory.trims, memory.collections]).toEqual([0, 0]);
+    memory.mib = 89;
+    await clock.advanceTo(3000);
+    expect([memory.trims, memory.collections, memory.mib]).toEqual([2, 1, 84]);
     await expect(limiter.consume(batch())).rejects.toMatchObject({ code: 'memory_limit' });
-    await clock.advanceTo(12_000);
-    expect([memory.releases, memory.mib]).toEqual([2, 75]);
+    await clock.advanceTo(4000);
+    expect([memory.trims, memory.collections, memory.mib]).toEqual([3, 2, 79]);
     await limiter.consume(batch());
     expect(sink.items('traces')).toBe(3);
     await clock.advanceTo(30_000);
-    expect(memory.releases).toBe(2);
+    expect([memory.trims, memory.collections]).toEqual([3, 2]);
   });
 
   it('holds no timer after stop; stop is legal before start and twice', async () => {

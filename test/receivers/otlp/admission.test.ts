@@ -146,7 +146,7 @@ describe('max_in_flight', () => {
     const { max_in_flight } = otlpReceiverConfig.parse({ protocols: { grpc: {} } });
     expect(max_in_flight).toBe('auto');
     const limit = limitBytesOf(max_in_flight);
-    expect(limit).toBe(Math.min(Math.floor(memoryLimitBytes() / 8), 256 * MIB));
+    expect(limit).toBe(Math.min(Math.floor(memoryLimitBytes() / 16), 256 * MIB));
     expect(limitBytesOf(5)).toBe(5);
   });
 
