@@ -12,7 +12,11 @@ const COLLECT_EVERY_MS = 2000;
 const RETRY_AFTER_MIN_MS = 1000;
 const MIB = 1024 * 1024;
 
-/** Refuses telemetry while the process uses too much memory; callers keep it and send it again. */
+/**
+ * Refuses telemetry while the process uses too much memory; callers keep it and send it again. What is left when all that
+ * can be given back has been is not held against them, or they would be refused for good: then half of the way from
+ * there to the hard limit is theirs.
+ */
 export class MemoryLimiter implements Component, Consumer {
   readonly #next: Outlets;
   readonly #context: Context;
@@ -21,8 +25,12 @@ export class MemoryLimiter implements Component, Consumer {
   readonly #checkIntervalMs: number;
   readonly #level: Level;
   readonly #refused = new Map<Signal, Count>();
+  /** Above it telemetry is refused: the soft limit, or more where memory does not come down to it. */
+  #limit: number;
   #used = 0;
   #collectedMs = Number.NEGATIVE_INFINITY;
+  /** Whether the next measurement shows what collecting leaves. */
+  #hasCollected = false;
   #stopChecking: () => void = () => {};
 
   constructor(config: MemoryLimiterConfig, next: Outlets, context: Context, memory: Memory) {
@@ -30,6 +38,7 @@ export class MemoryLimiter implements Component, Consumer {
     this.#context = context;
     this.#memory = memory;
     this.#limits = limitsOf(config, memory.total());
+    this.#limit = this.#limits.soft;
     this.#checkIntervalMs = config.check_interval;
     this.#level = context.meter.gauge('windback_memory_limiter_bytes', { processor: context.id });
   }
@@ -49,7 +58,7 @@ export class MemoryLimiter implements Component, Consumer {
   async consume(batch: Batch): Promise<void> {
     if (this.#isOver) {
       this.#count(batch.signal).add(batch.items);
-      const detail = `${inMib(this.#used)} MiB are used, telemetry is taken up to ${inMib(this.#limits.soft)} MiB`;
+      const detail = `${inMib(this.#used)} MiB are used, telemetry is taken up to ${inMib(this.#limit)} MiB`;
       throw new PipelineError('memory_limit', detail, {
         retryAfterMs: Math.max(RETRY_AFTER_MIN_MS, this.#checkIntervalMs),
       });
@@ -58,19 +67,28 @@ export class MemoryLimiter implements Component, Consumer {
   }
 
   get #isOver(): boolean {
-    return this.#used > this.#limits.soft;
+    return this.#used > this.#limit;
   }
 
   #check(): void {
     const wasOver = this.#isOver;
     this.#used = this.#memory.used();
+    this.#limit = this.#limitNow();
     if (this.#isOver) this.#release();
     this.#level.set(this.#used);
     if (this.#isOver === wasOver) return;
     const { logger } = this.#context;
-    const mib = { used_mib: inMib(this.#used), soft_mib: inMib(this.#limits.soft) };
-    if (this.#isOver) logger.warn(mib, 'memory is over the soft limit: telemetry is refused');
-    else logger.info(mib, 'memory is under the soft limit again: telemetry is taken');
+    const mib = { used_mib: inMib(this.#used), limit_mib: inMib(this.#limit) };
+    if (this.#isOver) logger.warn(mib, 'memory is over the limit: telemetry is refused');
+    else logger.info(mib, 'memory is under the limit again: telemetry is taken');
+  }
+
+  #limitNow(): number {
+    const { soft, hard } = this.#limits;
+    if (this.#used <= soft) return soft;
+    if (!this.#hasCollected) return this.#limit;
+    this.#hasCollected = false;
+    return Math.max(soft, this.#used + (hard - this.#used) / 2);
   }
 
   /** Nothing else would: while telemetry is refused, too little is allocated for a collection, and memory stays as it is. */
@@ -80,6 +98,7 @@ export class MemoryLimiter implements Component, Consumer {
     if (now - this.#collectedMs >= COLLECT_EVERY_MS) {
       this.#collectedMs = now;
       this.#memory.collect();
+      this.#hasCollected = true;
     }
     this.#used = this.#memory.used();
   }

@@ -70,12 +70,12 @@ describe('memory_limiter', () => {
     await clock.advanceTo(9000);
     expect(lines.map(({ level, msg }) => `${String(level)} ${String(msg)}`)).toEqual([
       '30 memory is limited',
-      '40 memory is over the soft limit: telemetry is refused',
-      '30 memory is under the soft limit again: telemetry is taken',
+      '40 memory is over the limit: telemetry is refused',
+      '30 memory is under the limit again: telemetry is taken',
     ]);
   });
 
-  it('gives memory back above the soft limit, collects garbage every 2 s at most, and measures again', async () => {
+  it('gives memory back above the limit, collects garbage every 2 s at most, and measures again', async () => {
     const { limiter, memory, clock, sink } = limit({
       collect: () => {
         memory.mib -= 5;
@@ -85,16 +85,40 @@ describe('memory_limiter', () => {
     memory.mib = 80;
     await clock.advanceTo(1000);
     expect([memory.trims, memory.collections]).toEqual([0, 0]);
-    memory.mib = 89;
+    memory.mib = 120;
     await clock.advanceTo(3000);
-    expect([memory.trims, memory.collections, memory.mib]).toEqual([2, 1, 84]);
+    expect([memory.trims, memory.collections, memory.mib]).toEqual([2, 1, 115]);
     await expect(limiter.consume(batch())).rejects.toMatchObject({ code: 'memory_limit' });
+    memory.mib = 84;
     await clock.advanceTo(4000);
-    expect([memory.trims, memory.collections, memory.mib]).toEqual([3, 2, 79]);
     await limiter.consume(batch());
     expect(sink.items('traces')).toBe(3);
     await clock.advanceTo(30_000);
-    expect([memory.trims, memory.collections]).toEqual([3, 2]);
+    expect([memory.trims, memory.collections]).toEqual([2, 1]);
+  });
+
+  it('takes telemetry again where memory does not come down, half of the way to the hard limit', async () => {
+    const { limiter, memory, clock, sink } = limit();
+    await limiter.start();
+    memory.mib = 90;
+    await clock.advanceTo(1000);
+    await expect(limiter.consume(batch())).rejects.toThrow('90 MiB are used, telemetry is taken up to 80 MiB');
+    await clock.advanceTo(2000);
+    await limiter.consume(batch());
+    memory.mib = 96;
+    await clock.advanceTo(3000);
+    await expect(limiter.consume(batch())).rejects.toThrow('96 MiB are used, telemetry is taken up to 95 MiB');
+    memory.mib = 101;
+    await clock.advanceTo(60_000);
+    await expect(limiter.consume(batch()), 'above the hard limit never').rejects.toMatchObject({
+      code: 'memory_limit',
+    });
+    memory.mib = 80;
+    await clock.advanceTo(61_000);
+    memory.mib = 81;
+    await clock.advanceTo(62_000);
+    await expect(limiter.consume(batch())).rejects.toThrow('81 MiB are used, telemetry is taken up to 80 MiB');
+    expect(sink.items('traces')).toBe(3);
   });
 
   it('holds no timer after stop; stop is legal before start and twice', async () => {
