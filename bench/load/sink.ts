@@ -67,6 +67,8 @@ export class Sink {
     // What is lost with a broken stream shows in the count.
     stream.on('error', () => {});
     stream.on('end', () => {
+      // Its sender has given up in the middle of it.
+      if (stream.aborted) return;
       const path = headers[':path'];
       const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
       const encoding = body[0] === 1 ? String(headers['grpc-encoding']) : 'identity';

@@ -12,6 +12,8 @@ import { afterTable, findingsOf, findingsTable, overloadTable, type Result } fro
 import { type Run, runOf } from './run.ts';
 import { type Name, TITLES } from './systems.ts';
 
+type Shown = Pick<Options, 'limitMib' | 'times' | 'connections' | 'seconds'>;
+
 const PAGE = join(import.meta.dirname, '../../docs/performance.md');
 const started = performance.now();
 
@@ -20,7 +22,7 @@ if (options.isHelp) process.stdout.write(HELP);
 else await main(options);
 
 async function main({ from, json, isWriting, ...rest }: Options): Promise<void> {
-  const result = from === undefined ? await measured(rest) : (JSON.parse(readFileSync(from, 'utf8')) as Result);
+  const result = from === undefined ? await measured(rest, json) : (JSON.parse(readFileSync(from, 'utf8')) as Result);
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(result)}\n`);
   const text = textOf(result);
   process.stdout.write(`\n${text}\n`);
@@ -39,7 +41,10 @@ function textOf(result: Result): string {
   );
 }
 
-async function measured(options: Omit<Options, 'from' | 'json' | 'isWriting'>): Promise<Result> {
+async function measured(
+  options: Omit<Options, 'from' | 'json' | 'isWriting'>,
+  json: string | undefined,
+): Promise<Result> {
   const { seconds, sinkRate, times, connections, limitMib } = options;
   const systems = await installed(options.systems);
   const folder = mkdtempSync(join(tmpdir(), 'windback-overload-'));
@@ -54,6 +59,8 @@ async function measured(options: Omit<Options, 'from' | 'json' | 'isWriting'>): 
         const place = join(folder, `${name}-${protocol}-${encoding}`);
         const run = await runOf({ ...shared, name, mode: { protocol, encoding }, folder: place, say: sayOf });
         runs.push(run);
+        // Whoever stops it keeps what there is.
+        if (json !== undefined) writeFileSync(json, `${JSON.stringify(resultOf(options, runs))}\n`);
         sayOf(`${run.overload.taken} of ${run.overload.offered} requests taken, ${run.died ?? 'lives'}`);
         for (const { what, found, holds } of findingsOf({ ...shared, where: '', runs: [run] }))
           sayOf(`${holds ? 'holds' : 'DOES NOT HOLD'}: ${what}: ${found}`);
@@ -62,6 +69,10 @@ async function measured(options: Omit<Options, 'from' | 'json' | 'isWriting'>): 
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+  return resultOf(options, runs);
+}
+
+function resultOf({ limitMib, times, connections, seconds }: Shown, runs: readonly Run[]): Result {
   return { where: measuredWhere(), limitMib, times, connections, seconds, runs };
 }
 

@@ -12,10 +12,12 @@ export interface Confinement {
   remove(): void;
 }
 
+let groups = 0;
+
 /** Undefined where no control group can be made. */
 export function confine(limitBytes: number): Confinement | undefined {
   const isOld = existsSync(join(ROOT, 'memory/memory.limit_in_bytes'));
-  const folder = join(isOld ? join(ROOT, 'memory') : ROOT, `windback-overload-${process.pid}`);
+  const folder = join(isOld ? join(ROOT, 'memory') : ROOT, `windback-overload-${process.pid}-${++groups}`);
   try {
     mkdirSync(folder);
     writeFileSync(join(folder, isOld ? 'memory.limit_in_bytes' : 'memory.max'), String(limitBytes));
@@ -30,6 +32,12 @@ export function confine(limitBytes: number): Confinement | undefined {
       ['-c', `echo $$ > ${join(folder, 'cgroup.procs')} && exec "$@"`, 'sh', command, ...args],
     ],
     killed: () => Number(/^oom_kill (\d+)$/m.exec(readFileSync(events, 'utf8'))?.[1] ?? 0),
-    remove: () => rmdirSync(folder),
+    remove() {
+      try {
+        rmdirSync(folder);
+      } catch {
+        // Somebody is still in it: an empty group that stays is no harm.
+      }
+    },
   };
 }

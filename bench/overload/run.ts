@@ -67,6 +67,8 @@ const USUAL_CONNECTIONS = 8;
 /** The load of the stretch in which is measured what can be sustained, of what the sink takes. */
 const SEARCHING = 1.5;
 const SAMPLE_MS = 100;
+/** How long the kernel may take to see that the last process of a group is gone. */
+const END_SEEN_MS = 300;
 /** From the end of the overload to the look at what is left of it; less in a short run. */
 const REST_SECONDS = 30;
 
@@ -139,6 +141,7 @@ class Rig {
   #sampling: NodeJS.Timeout;
   #lastRest: Rest = { rssBytes: 0, fds: 0, threads: 0 };
   #lastCpu = 0;
+  #hasTold = false;
   peakRssBytes = 0;
   death: string | undefined;
 
@@ -157,6 +160,7 @@ class Rig {
       this.death = `${isKilled ? 'killed for its memory' : `exit ${code ?? signal}`} after ${after}`;
     });
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_MS);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, this.#cut);
   }
 
   static async start(plan: Plan): Promise<Rig> {
@@ -188,7 +192,9 @@ class Rig {
 
   async received(): Promise<SinkAnswer> {
     const received = await this.#sink.ask<SinkAnswer>('received');
-    if (received.trouble !== undefined) throw new Error(`the sink could not read a request: ${received.trouble}`);
+    // A system that gives up a request in the middle of it: what is missing then shows in what came out.
+    if (received.trouble !== undefined && !this.#hasTold) this.#plan.say(`the sink: ${received.trouble}`);
+    this.#hasTold ||= received.trouble !== undefined;
     return received;
   }
 
@@ -215,6 +221,7 @@ class Rig {
 
   async stop(): Promise<void> {
     clearInterval(this.#sampling);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, this.#cut);
     await Promise.all([this.#sink.stop(), ...this.#senders.map((sender) => sender.stop())]);
     if (this.death === undefined) {
       const exit = new Promise<void>((resolve) => {
@@ -226,9 +233,19 @@ class Rig {
       clearTimeout(late);
     }
     // The kernel takes a moment to see that the last process is gone.
-    await sleep(200);
+    await sleep(END_SEEN_MS);
     this.#confinement?.remove();
   }
+
+  /** Senders and sink end with this process by themselves. */
+  readonly #cut = (signal: NodeJS.Signals): void => {
+    this.#child.kill('SIGKILL');
+    // The group stays where the kernel has not seen the end of it yet; it is empty, and holds nobody.
+    setTimeout(() => {
+      this.#confinement?.remove();
+      process.kill(process.pid, signal);
+    }, END_SEEN_MS);
+  };
 
   #launch(sinkPort: number): ChildProcess {
     const { name, mode, folder, limitMib, isPinned } = this.#plan;

@@ -81,6 +81,14 @@ async function measured(minutes: number, rate: number): Promise<Soak> {
   const { grpc: sinkPort } = await sink.ask<{ grpc: number }>('start');
   const [grpcPort, httpPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
   const windback = new SoakedWindback({ grpcPort, httpPort, metricsPort, sinkPort, folder });
+  // Those that send and take end with this process by themselves.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      process.kill(windback.pid, 'SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+      process.kill(process.pid, signal);
+    });
+  }
   try {
     await windback.ready();
     const everyMs = (minutes * 60_000) / GENERATIONS;
