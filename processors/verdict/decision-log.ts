@@ -3,7 +3,7 @@ import { InParts } from './in-parts.ts';
 import type { Outcome } from './recovery.ts';
 
 /** Decisions remembered, for whoever asks later. */
-const MAX_DECISIONS = 1000;
+export const MAX_DECISIONS = 1000;
 
 /** What a `DecisionLog` keeps. */
 export interface DecisionLogState {

@@ -3,6 +3,10 @@ import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import type { BoardState } from './board.ts';
 import { evidenceDigestOf } from './decision.ts';
 import type { DecisionLog, DecisionLogState } from './decision-log.ts';
+import { asPipelineError } from '../../pipeline/errors.ts';
+import type { DecisionEvent } from '../../proto/windback/decision.ts';
+import type { BoardState } from './board.ts';
+import { type DecisionLog, type DecisionLogState, MAX_DECISIONS } from './decision-log.ts';
 import { InParts, type PartOf } from './in-parts.ts';
 import { type JudgeState, ServiceJudge, type Surroundings } from './service-judge.ts';
 import { atOnce, type InTurn, type Steps, type Turns } from './turns.ts';
@@ -14,6 +18,8 @@ const OLDEST_FORM = 2;
 const PUT_CHARACTERS = 1 << 19;
 const SERVICE = 'service/';
 const DECISIONS = 'decisions';
+/** Decisions that were taken since `DECISIONS` was saved. */
+const LATEST = 'latest-decisions';
 const OVERRIDES = 'overrides';
 const BOARD = 'board';
 
@@ -38,6 +44,8 @@ export class StateKeeper {
   #savedAtMs = 0;
   /** The changes of the decisions when they were saved. */
   #savedChanges = -1;
+  /** Decisions that were taken since the log of all of them was saved. */
+  #latest: DecisionEvent[] = [];
 
   constructor(
     context: Context,
@@ -59,6 +67,8 @@ export class StateKeeper {
 
   /** Throws `state_newer` where a newer version has saved: to go on would write over what only that one understands. */
   load(): void {
+  /** Returns what the process before may have decided without handing it on; it is to be handed on (again). */
+  load(): readonly DecisionEvent[] {
     const { storage } = this.#context;
     this.#savedAtMs = this.#context.clock.now();
     for (const key of storage.keys()) {
@@ -69,13 +79,36 @@ export class StateKeeper {
     if (services > 0)
       this.#context.logger.info({ services }, 'the state of services was restored: their rollouts go on');
     this.#restore(DECISIONS, (state: DecisionLogState) => this.#decisions.restore(state));
+    this.#restore(LATEST, (state: readonly DecisionEvent[]) => {
+      this.#latest = [...state];
+      for (const event of state) this.#decisions.add(event);
+    });
     this.#restore(BOARD, (state: BoardState, isSame) => isSame && this.#surroundings.board.restore(state));
     this.#restore(OVERRIDES, (state: string) => this.#surroundings.overrides.restore(state));
+    return [...this.#latest];
+  }
+
+  /**
+   * Saves what was decided a moment ago together with the services that it is about, all or nothing, before anybody is
+   * told. Else, after a crash, a decision that is out would be taken again from what was saved before it: with other
+   * figures under the same id, or under another id where the rollout had not been saved either.
+   */
+  async saveDecided(decisions: readonly DecisionEvent[], turns: Turns, inTurn: InTurn): Promise<void> {
+    if (!this.#context.storage.survives) return;
+    this.#latest = [...this.#latest, ...decisions].slice(-MAX_DECISIONS);
+    const entries = new Map<string, string | null>([[LATEST, atOnce(this.#written(this.#latest))]]);
+    for (const key of new Set(decisions.map(({ subject }) => subject))) {
+      const text = await inTurn(() => turns.through(this.#textOf(key)));
+      if (text !== undefined) entries.set(SERVICE + key, text);
+    }
+    this.#put(entries);
   }
 
   /** Saves what has changed, if it is time. */
   async saveIfDue(nowMs: number, turns: Turns, inTurn: InTurn): Promise<void> {
-    if (nowMs - this.#savedAtMs < this.#surroundings.config.state.save_interval) return;
+    const sinceMs = nowMs - this.#savedAtMs;
+    // A clock that was put back must not keep it from being saved until it is as late as it was.
+    if (sinceMs >= 0 && sinceMs < this.#surroundings.config.state.save_interval) return;
     this.#savedAtMs = nowMs;
     // What does not outlive the process is only written at the end, for who comes next.
     if (this.#context.storage.survives) await this.saveChanged(turns, inTurn);
@@ -114,11 +147,15 @@ export class StateKeeper {
   /** What is not one service's. */
   async #saveShared(turns: Turns): Promise<void> {
     const { changes } = this.#decisions;
-    const entries = new Map([[BOARD, await turns.through(this.#written(this.#surroundings.board.parts()))]]);
+    const board = await turns.through(this.#written(this.#surroundings.board.parts()));
+    const entries = new Map<string, string | null>([[BOARD, board]]);
     if (changes !== this.#savedChanges) {
       entries.set(DECISIONS, await turns.through(this.#written(this.#decisions.parts())));
+      entries.set(LATEST, null);
     }
-    if (this.#put(entries)) this.#savedChanges = changes;
+    if (!this.#put(entries)) return;
+    this.#savedChanges = changes;
+    this.#latest = [];
   }
 
   /** Null for a service that is gone; undefined where its state cannot be written, which must not keep back the others. */

@@ -71,7 +71,7 @@ export class VerdictProcessor implements Component, Consumer {
   }
 
   async start(): Promise<void> {
-    this.#state.load();
+    await this.#handOn(this.#state.load());
     this.#stopTicking = this.#context.clock.every(TICK_MS, () => (this.#ticking = this.#tick()));
   }
 
@@ -196,12 +196,20 @@ export class VerdictProcessor implements Component, Consumer {
 
   async #emit(decisions: readonly DecisionEvent[]): Promise<void> {
     if (decisions.length === 0) return;
-    const { id, meter, logger } = this.#context;
+    const { id, meter } = this.#context;
     for (const event of decisions) {
-      const { data, subject, id: decisionId } = event;
       this.#decisions.add(event);
-      meter.counter('windback_verdict_decisions_total', { processor: id, decision: data.decision }).add(1);
-      logger.info({ decision: data.decision, service: subject, id: decisionId }, data.reason);
+      meter.counter('windback_verdict_decisions_total', { processor: id, decision: event.data.decision }).add(1);
+    }
+    await this.#state.saveDecided(decisions, this.#turns, this.#inTurn);
+    await this.#handOn(decisions);
+  }
+
+  async #handOn(decisions: readonly DecisionEvent[]): Promise<void> {
+    if (decisions.length === 0) return;
+    const { logger } = this.#context;
+    for (const { data, subject, id } of decisions) {
+      logger.info({ decision: data.decision, service: subject, id }, data.reason);
     }
     try {
       await this.#next.to('decisions').consume({ signal: 'decisions', items: decisions.length, decisions });
