@@ -32,9 +32,10 @@ export async function runChaos(options: ChaosOptions): Promise<boolean> {
     for (let round = first; round <= last && signal?.aborted !== true; round++) {
       const plan = planOf(seed, round, kinds);
       if (round > first && (round - 1) % ROUNDS_REMEMBERED === 0) await world.forget();
+      const beganMs = performance.now();
       const result = await playRound(world, plan);
       results.push(result);
-      say(lineOf(plan, result));
+      say(lineOf(plan, result, (performance.now() - beganMs) / 1000));
       if (result.problems.length === 0) continue;
       for (const { kind, what } of result.problems.slice(0, PROBLEMS_SHOWN)) say(`  FAIL  ${kind}: ${what}`);
       const more = result.problems.length - PROBLEMS_SHOWN;
@@ -55,12 +56,13 @@ export async function runChaos(options: ChaosOptions): Promise<boolean> {
   return results.length > 0 && results.every(({ problems }) => problems.length === 0);
 }
 
-const HEAD = 'round  acked  delivered  again  decisions  again  retries  recovery  faults';
+const HEAD = 'round  time  acked  delivered  again  decisions  again  retries  recovery  faults';
 
-function lineOf({ round, faults }: Plan, result: Result): string {
+function lineOf({ round, faults }: Plan, result: Result, seconds: number): string {
   const { acked, delivered, duplicates, decisions, repeats, retries, recoveryMs } = result;
   const columns = [
     String(round).padStart(5),
+    `${Math.round(seconds)} s`.padStart(4),
     String(acked).padStart(5),
     String(delivered).padStart(9),
     String(duplicates).padStart(5),

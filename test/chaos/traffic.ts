@@ -16,7 +16,7 @@ const NAMESPACE = 'chaos';
 const ENVIRONMENT = 'test';
 const TICK_MS = 100;
 /** How long the old version is alone, ms. */
-const ALONE_MS = 2500;
+const ALONE_MS = 1800;
 const INSTANCES = 2;
 /** Spans of each instance in a tick. */
 const BASELINE_SPANS = 2;
