@@ -33,7 +33,7 @@ export async function runChaos(options: ChaosOptions): Promise<boolean> {
       const plan = planOf(seed, round, kinds);
       if (round > first && (round - 1) % ROUNDS_REMEMBERED === 0) await world.forget();
       const beganMs = performance.now();
-      const result = await playRound(world, plan);
+      const result = await playRound(world, plan).catch((thrown: unknown) => failed(thrown));
       results.push(result);
       say(lineOf(plan, result, (performance.now() - beganMs) / 1000));
       if (result.problems.length === 0) continue;
@@ -54,6 +54,12 @@ export async function runChaos(options: ChaosOptions): Promise<boolean> {
     if (!isClosed) await world.close();
   }
   return results.length > 0 && results.every(({ problems }) => problems.length === 0);
+}
+
+/** A round that could not be played to its end. */
+function failed(thrown: unknown): Result {
+  const none = { acked: 0, delivered: 0, duplicates: 0, decisions: 0, repeats: 0, retries: 0, recoveryMs: 0 };
+  return { ...none, problems: [{ kind: 'process', what: String(thrown) }] };
 }
 
 const HEAD = 'round  time  acked  delivered  again  decisions  again  retries  recovery  faults';

@@ -84,6 +84,7 @@ export class World {
       SINK_PORT: `${port.sinkProxy}`,
       BROKER_PORT: `${port.brokerProxy}`,
       METRICS_PORT: `${port.metrics}`,
+      HEALTH_PORT: `${port.health}`,
       TOPIC,
       STATE: join(disk.path, 'state'),
       CHAOS_CLOCK: join(folder, 'clock'),
@@ -191,7 +192,17 @@ function startGuard(mounted: string, folder: string): ChildProcess {
   return guard;
 }
 
-const PORTS = ['grpcProxy', 'grpc', 'httpProxy', 'http', 'sinkProxy', 'sink', 'brokerProxy', 'metrics'] as const;
+const PORTS = [
+  'grpcProxy',
+  'grpc',
+  'httpProxy',
+  'http',
+  'sinkProxy',
+  'sink',
+  'brokerProxy',
+  'metrics',
+  'health',
+] as const;
 
 async function freePorts(): Promise<Record<(typeof PORTS)[number], number>> {
   const ports = new Set<number>();
