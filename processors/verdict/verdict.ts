@@ -207,9 +207,10 @@ export class VerdictProcessor implements Component, Consumer {
 
   async #handOn(decisions: readonly DecisionEvent[]): Promise<void> {
     if (decisions.length === 0) return;
-    const { logger } = this.#context;
-    for (const { data, subject, id } of decisions) {
-      logger.info({ decision: data.decision, service: subject, id }, data.reason);
+    const { id, meter, logger } = this.#context;
+    for (const event of decisions) {
+      const { data, subject } = event;
+      logger.info({ decision: data.decision, service: subject, id: event.id }, data.reason);
     }
     try {
       await this.#next.to('decisions').consume({ signal: 'decisions', items: decisions.length, decisions });
