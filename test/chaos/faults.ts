@@ -88,10 +88,12 @@ async function killed(world: World, { times, forMs }: Fault, between: (world: Wo
 }
 
 /** What a write leaves that the process did not live to finish: nobody was told that it is there. */
-function tear({ queueFolder }: World): void {
+function tear({ queueFolder, torn }: World): void {
   if (!existsSync(queueFolder)) return;
   const last = readdirSync(queueFolder).sort().at(-1);
-  if (last === undefined) return;
+  // No process writes to a file that another one has left: the end of each is torn once.
+  if (last === undefined || torn.has(last)) return;
+  torn.add(last);
   const path = join(queueFolder, last);
   const request = readFileSync(path).subarray(0, 300);
   const record = Buffer.concat([headerOf('traces', 3, request), request]);

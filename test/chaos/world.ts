@@ -41,6 +41,8 @@ export class World {
   readonly sender: Sender;
   readonly reader: TopicReader;
   readonly program: Program;
+  /** Files of the queue whose end was torn. */
+  readonly torn = new Set<string>();
   readonly #folder: string;
   readonly #metricsPort: number;
   readonly #guard: ChildProcess;
@@ -139,6 +141,7 @@ export class World {
   /** Ends Windback, and lets it forget everything. Only when all is quiet. */
   async forget(): Promise<void> {
     await this.program.stop();
+    this.torn.clear();
     rmSync(join(this.disk.path, 'state'), { recursive: true, force: true });
   }
 
