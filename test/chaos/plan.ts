@@ -92,7 +92,8 @@ function faultOf(kind: FaultKind, random: Random): Fault {
   const far = random.chance(0.5) ? 3 * MINUTE_MS : 90 * MINUTE_MS;
   return {
     kind,
-    atMs: 300 + random.below(4200),
+    // The first decisions are due after some six seconds, and most after eight.
+    atMs: 300 + random.below(8000),
     forMs: 200 + random.below(2300),
     line: LINES[random.below(LINES.length)] as Line,
     times: 1 + random.below(3),
