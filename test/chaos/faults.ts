@@ -11,10 +11,20 @@ const CUT_EVERY_MS = 150;
 const DELAY_MS = 120;
 /** Between a process that was killed and the next one. */
 const DOWN_MS = 150;
+/** How long a decision is waited for, and how often it is looked for. */
+const DECIDED_MS = 10_000;
+const LOOK_MS = 5;
 
 /** How each kind is done, from its beginning to its end. What is left over is ended by `World.calm`. */
 const FAULTS: Readonly<Record<FaultKind, Run>> = {
   kill: (world, fault) => killed(world, fault, () => {}),
+  async kill_decided(world, fault) {
+    const { logged } = world.program;
+    const before = logged.length;
+    for (let waitedMs = 0; waitedMs < DECIDED_MS && logged.length === before; waitedMs += LOOK_MS) await sleep(LOOK_MS);
+    await sleep(fault.forMs / 20);
+    await killed(world, { ...fault, times: 1 }, () => {});
+  },
   torn: (world, fault) => killed(world, fault, tear),
   async stop(world, { forMs }) {
     await world.program.stop();

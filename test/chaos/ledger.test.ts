@@ -131,7 +131,7 @@ describe('the plan', () => {
   it('never fills the disk while a process is ended', () => {
     for (let round = 1; round <= 500; round++) {
       const kinds = planOf(1, round).faults.map(({ kind }) => kind);
-      const ends = kinds.filter((kind) => ['kill', 'stop', 'torn'].includes(kind));
+      const ends = kinds.filter((kind) => ['kill', 'kill_decided', 'stop', 'torn'].includes(kind));
       expect(kinds.includes('disk_full') ? ends : []).toEqual([]);
       expect(ends.length).toBeLessThan(2);
     }

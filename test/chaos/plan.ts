@@ -4,6 +4,7 @@ import type { Played } from './traffic.ts';
 /** What is done to Windback and its surroundings. The words are those of `FAULTS`. */
 export type FaultKind =
   | 'kill'
+  | 'kill_decided'
   | 'stop'
   | 'torn'
   | 'broker_stop'
@@ -47,6 +48,7 @@ export interface Plan {
 /** What each fault lays its hands on; two of a round never have the same. */
 const TOUCHES: Readonly<Record<FaultKind, readonly string[]>> = {
   kill: ['process', 'disk'],
+  kill_decided: ['process', 'disk'],
   stop: ['process', 'disk'],
   torn: ['process', 'disk'],
   broker_stop: ['broker'],
@@ -93,7 +95,7 @@ function faultOf(kind: FaultKind, random: Random): Fault {
   return {
     kind,
     // The first decisions are due after some six seconds, and most after eight.
-    atMs: 300 + random.below(8000),
+    atMs: 300 + random.below(kind === 'kill_decided' ? 4000 : 8000),
     forMs: 200 + random.below(2300),
     line: LINES[random.below(LINES.length)] as Line,
     times: 1 + random.below(3),
