@@ -21,7 +21,9 @@ const FAULTS: Readonly<Record<FaultKind, Run>> = {
   async kill_decided(world, fault) {
     const { logged } = world.program;
     const before = logged.length;
-    for (let waitedMs = 0; waitedMs < DECIDED_MS && logged.length === before; waitedMs += LOOK_MS) await sleep(LOOK_MS);
+    const wanted = fault.times === 1 ? 'hold' : 'rollback';
+    const isDecided = (): boolean => logged.slice(before).some(({ decision }) => decision === wanted);
+    for (let waitedMs = 0; waitedMs < DECIDED_MS && !isDecided(); waitedMs += LOOK_MS) await sleep(LOOK_MS);
     await sleep(fault.forMs / 20);
     await killed(world, { ...fault, times: 1 }, () => {});
   },

@@ -30,7 +30,7 @@ export interface Fault {
   readonly forMs: number;
   /** Of a network fault. */
   readonly line: Line;
-  /** How often a process is killed; how far the clock is stepped, ms. */
+  /** How often a process is killed, or whether after a hold (1) or a rollback; how far the clock is stepped, ms. */
   readonly times: number;
   readonly stepMs: number;
 }
