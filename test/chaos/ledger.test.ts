@@ -17,7 +17,7 @@ const record = (offset: number, id: string, decision: string, key = BAD): TopicR
 });
 const hold = record(0, 'a', 'hold');
 const rollback = record(1, 'b', 'rollback');
-const counted = { exporter: 'otlp', queued: 5, restored: 2, sent: 7, dropped: 0, kept: 0, inQueue: 0 };
+const counted = { exporter: 'otlp', accepted: 5, restored: 2, sent: 7, dropped: 0, kept: 0, inQueue: 0 };
 
 /** Books that balance: a hold and a rollback, of which one came again, and three spans, of which one did. */
 const balanced: Facts = {
@@ -37,6 +37,7 @@ const balanced: Facts = {
     { service: GOOD, rollback: 'never' },
   ],
   counted: [counted],
+  books: 'Every item is accounted for.\n',
   complaints: [],
 };
 
@@ -90,6 +91,7 @@ describe('the ledger', () => {
     ],
     ['a rollback before its hold', { topic: [rollback, hold] }, ['order']],
     ['counters that do not add up', { counted: [{ ...counted, sent: 6 }] }, ['counters']],
+    ['a ledger that says so itself', { books: 'NOT every item is accounted for.' }, ['counters']],
     ['items that were dropped', { counted: [{ ...counted, sent: 6, dropped: 1 }] }, ['lost']],
     ['a process that ended by itself', { complaints: ['exit code 1'] }, ['process']],
   ])('finds %s', (_, change, kinds) => {
@@ -106,13 +108,13 @@ describe('the ledger', () => {
     const page = [
       'windback_exporter_queue_capacity{exporter="otlp"} 100',
       'windback_exporter_queue_items{exporter="otlp"} 2',
-      'windback_exporter_queued_items_total{exporter="otlp",signal="traces"} 5',
-      'windback_exporter_queued_items_total{exporter="otlp",signal="logs"} 1',
+      'windback_exporter_accepted_items_total{exporter="otlp",signal="traces"} 5',
+      'windback_exporter_accepted_items_total{exporter="otlp",signal="logs"} 1',
       'windback_exporter_sent_items_total{exporter="otlp",signal="traces"} 4',
       'windback_exporter_sent_items_total{exporter="otlp/2",signal="traces"} 9',
     ].join('\n');
     const zero = { restored: 0, dropped: 0, kept: 0 };
-    expect(countedIn(page)).toEqual([{ exporter: 'otlp', queued: 6, sent: 4, inQueue: 2, ...zero }]);
+    expect(countedIn(page)).toEqual([{ exporter: 'otlp', accepted: 6, sent: 4, inQueue: 2, ...zero }]);
   });
 });
 

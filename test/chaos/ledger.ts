@@ -5,7 +5,7 @@ import type { TopicRecord } from './topic.ts';
 /** What one exporter of Windback has counted since the process began, in items. */
 export interface Counted {
   readonly exporter: string;
-  readonly queued: number;
+  readonly accepted: number;
   readonly restored: number;
   readonly sent: number;
   readonly dropped: number;
@@ -35,6 +35,8 @@ export interface Facts {
   readonly topic: readonly TopicRecord[];
   readonly expected: readonly Expected[];
   readonly counted: readonly Counted[];
+  /** Windback's own ledger, as a page. */
+  readonly books: string;
   readonly complaints: readonly string[];
 }
 
@@ -42,6 +44,9 @@ export interface Problem {
   readonly kind: 'lost' | 'doubled' | 'changed' | 'order' | 'unasked' | 'refused' | 'counters' | 'process';
   readonly what: string;
 }
+
+/** What Windback's ledger begins with when nothing is missing. */
+const BALANCED = 'Every item is accounted for.';
 
 /** Everything that is wrong. */
 export function check(facts: Facts): Problem[] {
@@ -136,18 +141,16 @@ function rollbacks({ expected }: Facts, first: ReadonlyMap<string, TopicRecord>)
   });
 }
 
-function countProblems({ counted }: Facts): Problem[] {
-  return counted.flatMap(({ exporter, queued, restored, sent, dropped, kept, inQueue }): Problem[] => {
-    const [came, went] = [queued + restored, sent + dropped + kept + inQueue];
-    const problems: Problem[] = [];
-    if (came !== went)
-      problems.push({
-        kind: 'counters',
-        what: `${exporter}: ${came} queued and restored, ${went} sent, dropped, kept or waiting`,
-      });
+function countProblems({ counted, books }: Facts): Problem[] {
+  const problems: Problem[] = [];
+  for (const { exporter, accepted, restored, sent, dropped, kept, inQueue } of counted) {
+    const [came, went] = [accepted + restored, sent + dropped + kept + inQueue];
+    const what = `${exporter}: ${came} accepted and restored, ${went} sent, dropped, kept or waiting`;
+    if (came !== went) problems.push({ kind: 'counters', what });
     if (dropped > 0) problems.push({ kind: 'lost', what: `${exporter} has dropped ${dropped} items` });
-    return problems;
-  });
+  }
+  if (!books.startsWith(BALANCED)) problems.push({ kind: 'counters', what: `its own ledger says: ${books}` });
+  return problems;
 }
 
 function processProblems({ complaints }: Facts): Problem[] {

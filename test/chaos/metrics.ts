@@ -15,7 +15,7 @@ export function countedIn(page: string): Counted[] {
   );
   return [...exporters].map((exporter) => ({
     exporter,
-    queued: sum(exporter, 'queued_items_total'),
+    accepted: sum(exporter, 'accepted_items_total'),
     restored: sum(exporter, 'restored_items_total'),
     sent: sum(exporter, 'sent_items_total'),
     dropped: sum(exporter, 'dropped_items_total'),

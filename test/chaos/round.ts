@@ -121,6 +121,12 @@ async function factsOf(world: World, expected: readonly Expected[]): Promise<Fac
       return [];
     });
   const counted = await orElse('metrics', world.counted());
+  const books = (
+    await orElse(
+      'the ledger',
+      world.books().then((page) => [page]),
+    )
+  ).join('');
   for (const { exporter, inQueue } of counted)
     if (inQueue > 0) complaints.push(`${exporter}: ${inQueue} items still wait after ${PATIENCE_MS / 1000} s`);
   if (sender.pending.size > 0) complaints.push(`${sender.pending.size} requests are still not acknowledged`);
@@ -134,6 +140,7 @@ async function factsOf(world: World, expected: readonly Expected[]): Promise<Fac
     topic: reader.records,
     expected,
     counted,
+    books,
     complaints,
   };
 }

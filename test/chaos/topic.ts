@@ -71,7 +71,7 @@ function fetchRequest(topic: string, partition: number, offset: number): Buffer 
   at += name.copy(body, at);
   at = body.writeInt32BE(1, at);
   at = body.writeInt32BE(partition, at);
-  at = Number(body.writeBigInt64BE(BigInt(offset), at));
+  at = body.writeBigInt64BE(BigInt(offset), at);
   body.writeInt32BE(8 << 20, at);
   return body;
 }

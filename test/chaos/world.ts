@@ -149,6 +149,11 @@ export class World {
     return countedIn(await this.#ask('/metrics'));
   }
 
+  /** The page of its ledger. */
+  books(): Promise<string> {
+    return this.#ask('/debug/ledger');
+  }
+
   async told(): Promise<DecisionEvent[]> {
     return (JSON.parse(await this.#ask('/api/decisions?limit=1000')) as { decisions: DecisionEvent[] }).decisions;
   }
