@@ -43,13 +43,14 @@ export async function playRound(world: World, plan: Plan): Promise<Result> {
   traffic.begin(plan.services.filter(({ begins }) => begins === 'after_faults'));
   await sleep(Math.max(0, startedMs + LOAD_MS - performance.now()));
   const expected = expectedOf(plan);
+  world.expected.push(...expected);
   await until(() => areDone(world, expected));
   traffic.stop();
   const recoveryMs = await recovery;
   await until(() => sender.pending.size === 0 && isDelivered(world, [...sender.acked]) && arePublished(world));
   await until(async () => (await world.counted()).every(({ inQueue }) => inQueue === 0));
   program.note(`--- round ${plan.round} is over`);
-  const result = resultOf(await factsOf(world, expected), plan, before);
+  const result = resultOf(await factsOf(world), plan, before);
   sender.acked.clear();
   sender.refused.length = 0;
   world.sink.delivered.clear();
@@ -112,8 +113,8 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-async function factsOf(world: World, expected: readonly Expected[]): Promise<Facts> {
-  const { sender, sink, program, reader } = world;
+async function factsOf(world: World): Promise<Facts> {
+  const { sender, sink, program, reader, expected } = world;
   const complaints = [...program.complaints];
   const orElse = <T>(what: string, asked: Promise<T[]>): Promise<T[]> =>
     asked.catch((error: Error) => {

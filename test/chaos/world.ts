@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Broker, findFreePort, startBroker } from '../../deploy/kafka/broker.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
 import { Disk } from './disk.ts';
-import type { Counted } from './ledger.ts';
+import type { Counted, Expected } from './ledger.ts';
 import { countedIn } from './metrics.ts';
 import type { Line } from './plan.ts';
 import { Program } from './program.ts';
@@ -41,6 +41,8 @@ export class World {
   readonly sender: Sender;
   readonly reader: TopicReader;
   readonly program: Program;
+  /** Of all services so far: what was decided stays decided in later rounds. */
+  readonly expected: Expected[] = [];
   /** Files of the queue whose end was torn. */
   readonly torn = new Set<string>();
   readonly #folder: string;
