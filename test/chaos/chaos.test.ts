@@ -9,8 +9,8 @@ test('nothing is lost, doubled, changed or put out of order, whatever is done to
   const isFine = await runChaos({
     seed: 1,
     first: 1,
-    last: 7,
-    kinds: ['kill', 'kill_decided', 'torn', 'stop', 'broker_kill', 'sink_lies', 'net_cut'],
+    last: 6,
+    kinds: ['kill_decided', 'torn', 'stop', 'broker_kill', 'sink_lies', 'net_cut'],
     keepIn: undefined,
     say: (line) => lines.push(line),
   });
