@@ -1,11 +1,8 @@
 import type { Context } from '../../pipeline/component.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
-import type { BoardState } from './board.ts';
-import { evidenceDigestOf } from './decision.ts';
-import type { DecisionLog, DecisionLogState } from './decision-log.ts';
-import { asPipelineError } from '../../pipeline/errors.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
 import type { BoardState } from './board.ts';
+import { evidenceDigestOf } from './decision.ts';
 import { type DecisionLog, type DecisionLogState, MAX_DECISIONS } from './decision-log.ts';
 import { InParts, type PartOf } from './in-parts.ts';
 import { type JudgeState, ServiceJudge, type Surroundings } from './service-judge.ts';
@@ -65,9 +62,10 @@ export class StateKeeper {
     this.#touched.add(key);
   }
 
-  /** Throws `state_newer` where a newer version has saved: to go on would write over what only that one understands. */
-  load(): void {
-  /** Returns what the process before may have decided without handing it on; it is to be handed on (again). */
+  /**
+   * Returns what the process before may have decided without handing it on; it is to be handed on (again). Throws
+   * `state_newer` where a newer version has saved: to go on would write over what only that one understands.
+   */
   load(): readonly DecisionEvent[] {
     const { storage } = this.#context;
     this.#savedAtMs = this.#context.clock.now();
