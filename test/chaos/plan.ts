@@ -6,6 +6,8 @@ export type FaultKind =
   | 'kill'
   | 'kill_decided'
   | 'stop'
+  | 'reload'
+  | 'reload'
   | 'torn'
   | 'broker_stop'
   | 'broker_kill'
@@ -30,7 +32,7 @@ export interface Fault {
   readonly forMs: number;
   /** Of a network fault. */
   readonly line: Line;
-  /** How often a process is killed, or whether after a hold (1) or a rollback; how far the clock is stepped, ms. */
+  /** How often a process is killed, or told to reload, or told to reload, or whether after a hold (1) or a rollback; how far the clock is stepped, ms. */
   readonly times: number;
   readonly stepMs: number;
 }
@@ -50,6 +52,10 @@ const TOUCHES: Readonly<Record<FaultKind, readonly string[]>> = {
   kill: ['process', 'disk'],
   kill_decided: ['process', 'disk'],
   stop: ['process', 'disk'],
+  // What is not ready yet ends on SIGHUP, as any program does.
+  reload: ['process'],
+  // What is not ready yet ends on SIGHUP, as any program does.
+  reload: ['process'],
   torn: ['process', 'disk'],
   broker_stop: ['broker'],
   broker_kill: ['broker'],
@@ -121,7 +127,7 @@ function servicesOf(round: number, isStepped: boolean, random: Random): Played[]
 /** One line for a person. */
 export function described({ kind, line, times, stepMs }: Fault): string {
   if (kind.startsWith('net_')) return `${kind}(${line})`;
-  if (kind === 'kill' || kind === 'torn') return `${kind}(${times})`;
+  if (kind === 'kill' || kind === 'torn' || kind === 'reload' || kind === 'reload') return `${kind}(${times})`;
   if (kind === 'clock') return `clock(${stepMs > 0 ? '+' : ''}${Math.round(stepMs / MINUTE_MS)}min)`;
   return kind;
 }

@@ -26,6 +26,7 @@ interface Line {
   readonly decision?: string;
 }
 
+const LOOK_MS = 20;
 const ERROR_LEVEL = 50;
 
 /** One Windback after another: a process that is started, killed, stopped, and started again. */
@@ -36,17 +37,23 @@ export class Program {
   readonly complaints: string[] = [];
   /** Messages of level error, with how often they came. */
   readonly errors = new Map<string, number>();
-  readonly #config: string;
+  readonly #configs: readonly string[];
   readonly #env: Readonly<Record<string, string>>;
   readonly #log: WriteStream;
   readonly #onStart: (pid: number) => void;
+  #reloads = 0;
   #child: ChildProcess | undefined;
   #closed: Promise<void> = Promise.resolve();
   #isEndWanted = false;
 
   /** `onStart` is told of every process, so that none outlives us. */
-  constructor(config: string, env: Readonly<Record<string, string>>, logPath: string, onStart: (pid: number) => void) {
-    this.#config = config;
+  constructor(
+    configs: readonly string[],
+    env: Readonly<Record<string, string>>,
+    logPath: string,
+    onStart: (pid: number) => void,
+  ) {
+    this.#configs = configs;
     this.#env = env;
     this.#log = createWriteStream(logPath, { flags: 'a' });
     this.#onStart = onStart;
@@ -58,7 +65,7 @@ export class Program {
 
   /** Starts a process; `ready` resolves when it serves, and rejects when it ends before. */
   start(workers: number): { readonly ready: Promise<void> } {
-    const args = ['--import', CLOCK, LAUNCHER, 'run', '--config', this.#config];
+    const args = ['--import', CLOCK, LAUNCHER, 'run', ...this.#configs.flatMap((path) => ['--config', path])];
     const child = spawn(process.execPath, args, {
       env: { PATH: process.env.PATH ?? '', NODE_NO_WARNINGS: '1', ...this.#env, WORKERS: String(workers) },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -103,8 +110,12 @@ export class Program {
     await this.kill();
   }
 
-  signal(name: NodeJS.Signals): void {
-    this.#child?.kill(name);
+  /** Tells it to read its configuration again, and waits until it has. */
+  async reload(): Promise<void> {
+    const before = this.#reloads;
+    this.#child?.kill('SIGHUP');
+    for (let waitedMs = 0; waitedMs < READY_MS && this.#reloads === before; waitedMs += LOOK_MS) await sleep(LOOK_MS);
+    if (this.#reloads === before) this.complaints.push(`no reload within ${READY_MS / 1000} s of SIGHUP`);
   }
 
   note(text: string): void {
@@ -121,7 +132,9 @@ export class Program {
     const { level, msg, code, id, service, decision } = parsed(line);
     if (decision !== undefined && id !== undefined && service !== undefined)
       this.logged.push({ id, service, decision });
+    if (msg.includes('reloaded: applied')) this.#reloads++;
     if (level < ERROR_LEVEL) return;
+    if (msg.startsWith('not reloaded')) this.complaints.push(line);
     const what = `${code ?? ''} ${msg.replaceAll(/[0-9a-f]{8,}|\d+/g, '#')}`.trim();
     this.errors.set(what, (this.errors.get(what) ?? 0) + 1);
     if (code === 'internal' || msg.includes('please report')) this.complaints.push(`a defect: ${line}`);

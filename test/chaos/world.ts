@@ -15,6 +15,8 @@ import { Sink } from './sink.ts';
 import { TopicReader } from './topic.ts';
 
 const CONFIG = join(import.meta.dirname, 'windback.yaml');
+/** What reloads change; it lies beside the state. */
+const CHANGES = 'changes.yaml';
 const TOPIC = 'chaos-decisions';
 const PARTITIONS = 3;
 const ANSWER_MS = 5000;
@@ -49,6 +51,7 @@ export class World {
   readonly #metricsPort: number;
   readonly #guard: ChildProcess;
   #workers: number[] = [];
+  #changes = 0;
 
   private constructor(parts: Parts) {
     this.disk = parts.disk;
@@ -93,7 +96,10 @@ export class World {
       STATE: join(disk.path, 'state'),
       CHAOS_CLOCK: join(folder, 'clock'),
     };
-    const program = new Program(CONFIG, env, join(folder, 'windback.log'), (pid) => guard.stdin?.write(`${pid}\n`));
+    writeFileSync(join(folder, CHANGES), changes(0));
+    const program = new Program([CONFIG, join(folder, CHANGES)], env, join(folder, 'windback.log'), (pid) =>
+      guard.stdin?.write(`${pid}\n`),
+    );
     return new World({
       folder,
       disk,
@@ -120,6 +126,11 @@ export class World {
 
   start(): { readonly ready: Promise<void> } {
     return this.program.start(this.#workers.shift() ?? 1);
+  }
+
+  /** Writes another configuration, which is read at the next reload, or start. */
+  changeConfig(): void {
+    writeFileSync(join(this.#folder, CHANGES), changes(++this.#changes));
   }
 
   setClock(stepMs: number): void {
@@ -185,6 +196,14 @@ export class World {
     const url = `http://127.0.0.1:${this.#metricsPort}${path}`;
     return (await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })).text();
   }
+}
+
+/** Both exporters, or one of them, and the judge: as often as they are changed, they are made anew. */
+function changes(count: number): string {
+  const otlp = `  otlp: {sending_queue: {num_consumers: ${2 + (count % 4)}}}\n`;
+  const kafka = `  kafka: {client_id: windback-${count >> 1}}\n`;
+  const verdict = `  verdict: {state: {save_interval: ${8 + (count % 3)}s}}\n`;
+  return `exporters:\n${otlp}${kafka}processors:\n${verdict}`;
 }
 
 /** Waits beside us and cleans up when we end in whatever way: the process that it was told last, the disk, the folder. */
