@@ -34,13 +34,6 @@ const FAULTS: Readonly<Record<FaultKind, Run>> = {
       await sleep(forMs / 4);
     }
   },
-  async reload(world, { times, forMs }) {
-    for (let reloads = 1; reloads <= times; reloads++) {
-      world.changeConfig();
-      await world.program.reload();
-      await sleep(forMs / 4);
-    }
-  },
   torn: (world, fault) => killed(world, fault, tear),
   async stop(world, { forMs }) {
     await world.program.stop();

@@ -7,7 +7,6 @@ export type FaultKind =
   | 'kill_decided'
   | 'stop'
   | 'reload'
-  | 'reload'
   | 'torn'
   | 'broker_stop'
   | 'broker_kill'
@@ -32,7 +31,7 @@ export interface Fault {
   readonly forMs: number;
   /** Of a network fault. */
   readonly line: Line;
-  /** How often a process is killed, or told to reload, or told to reload, or whether after a hold (1) or a rollback; how far the clock is stepped, ms. */
+  /** How often a process is killed, or told to reload, or whether after a hold (1) or a rollback; how far the clock is stepped, ms. */
   readonly times: number;
   readonly stepMs: number;
 }
@@ -52,8 +51,6 @@ const TOUCHES: Readonly<Record<FaultKind, readonly string[]>> = {
   kill: ['process', 'disk'],
   kill_decided: ['process', 'disk'],
   stop: ['process', 'disk'],
-  // What is not ready yet ends on SIGHUP, as any program does.
-  reload: ['process'],
   // What is not ready yet ends on SIGHUP, as any program does.
   reload: ['process'],
   torn: ['process', 'disk'],
@@ -127,7 +124,7 @@ function servicesOf(round: number, isStepped: boolean, random: Random): Played[]
 /** One line for a person. */
 export function described({ kind, line, times, stepMs }: Fault): string {
   if (kind.startsWith('net_')) return `${kind}(${line})`;
-  if (kind === 'kill' || kind === 'torn' || kind === 'reload' || kind === 'reload') return `${kind}(${times})`;
+  if (kind === 'kill' || kind === 'torn' || kind === 'reload') return `${kind}(${times})`;
   if (kind === 'clock') return `clock(${stepMs > 0 ? '+' : ''}${Math.round(stepMs / MINUTE_MS)}min)`;
   return kind;
 }
