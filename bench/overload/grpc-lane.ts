@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2';
 import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
-import { GRPC } from '../../pipeline/errors.ts';
+import { GRPC } from '../../pipeline/grpc-codes.ts';
 import type { Encoding } from '../load/body.ts';
 import type { Outcome } from './answers.ts';
 import { failed, type Lane } from './lanes.ts';

@@ -55,11 +55,6 @@ export class Body {
     return this.#length;
   }
 
-  /** What it counts against the budget. */
-  get heldBytes(): number {
-    return this.#held;
-  }
-
   /**
    * Throws `too_large`, or what the budget says where it is used up. A body longer than promised is for the caller to
    * refuse beforehand.
