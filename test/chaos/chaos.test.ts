@@ -14,6 +14,7 @@ test('nothing is lost, doubled, changed or put out of order, whatever is done to
     keepIn: undefined,
     say: (line) => lines.push(line),
   });
-  expect({ isFine, lines }).toMatchObject({ isFine: true });
+  // First what says the most where it is not so.
   expect(lines.join('\n')).toContain('0 lost, 0 doubled, 0 changed, 0 out of order, 0 problems in all');
+  expect(isFine).toBe(true);
 });
