@@ -35,7 +35,7 @@ const HEAD = [
   'taken: p50, p99, max, ms',
   'refused: p50, p99, ms',
   'peak RSS, MiB',
-  'cores',
+  'CPU, s',
   'lost',
 ];
 
@@ -58,7 +58,7 @@ export function overloadTable({ runs }: Result): string {
         latencies(overload.takenMs, [0.5, 0.99, 1]),
         latencies(overload.refusedMs, [0.5, 0.99]),
         `${mib(run.peakRssBytes)}${run.died === undefined ? '' : `, ${run.died}`}`,
-        (run.cpuSeconds / seconds).toFixed(2),
+        run.cpuSeconds.toFixed(0),
         String(lostOf(run)),
       ];
     }),
