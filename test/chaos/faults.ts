@@ -119,10 +119,10 @@ function tear({ queueFolder, torn }: World): void {
   appendFileSync(path, record.subarray(0, 1 + (readFileSync(path).length % (record.length - 1))));
 }
 
-async function brokerDown({ broker }: World, { forMs }: Fault, down: () => Promise<void>): Promise<void> {
+async function brokerDown(world: World, { forMs }: Fault, down: () => Promise<void>): Promise<void> {
   await down();
   await sleep(forMs);
-  await broker.bringUp();
+  await world.bringUpBroker();
 }
 
 async function sinkIs({ sink }: World, { forMs }: Fault, mode: World['sink']['mode']): Promise<void> {

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const LAUNCHER = join(import.meta.dirname, '../../cmd/launch.js');
 const CLOCK = join(import.meta.dirname, 'stepped-clock.ts');
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 /** The shutdown timeout of the configuration, and what a busy machine may take beside it. */
-const STOPPED_MS = 20_000;
+const STOPPED_MS = 40_000;
 
 /** A decision as Windback's log says it. */
 export interface Logged {

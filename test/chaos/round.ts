@@ -24,7 +24,7 @@ export interface Result {
 
 const LOAD_MS = 5000;
 /** How long anything may take once all faults have ended; it is minutes on no machine. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 const LOOK_MS = 25;
 
 /** Plays a round, and checks the ledger when everything is quiet. */

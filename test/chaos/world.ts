@@ -20,6 +20,7 @@ const CHANGES = 'changes.yaml';
 const TOPIC = 'chaos-decisions';
 const PARTITIONS = 3;
 const ANSWER_MS = 5000;
+const BROKER_ATTEMPTS = 3;
 
 interface Parts {
   readonly folder: string;
@@ -148,7 +149,19 @@ export class World {
       await proxy.open();
     }
     await this.broker.thaw();
-    await this.broker.bringUp();
+    await this.bringUpBroker();
+  }
+
+  /** A broker that is not ready in time, on a machine that has none for it, is no fault of anybody's: it is started again. */
+  async bringUpBroker(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.broker.bringUp();
+      } catch (error) {
+        if (attempt === BROKER_ATTEMPTS) throw error;
+        await this.broker.kill();
+      }
+    }
   }
 
   /** Ends Windback, and lets it forget everything. Only when all is quiet. */
