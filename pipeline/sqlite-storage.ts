@@ -95,7 +95,17 @@ function check(database: DatabaseSync): boolean {
   if (version > SCHEMA_VERSION) {
     throw new PipelineError('state_newer', `version ${version}, and this one knows ${SCHEMA_VERSION}`);
   }
+  checkColumns(database);
   return false;
+}
+
+/** The text of a table may be damaged where no page is: then its columns have other names. */
+function checkColumns(database: DatabaseSync): void {
+  try {
+    database.prepare('SELECT component, key, value FROM state LIMIT 0').all();
+  } catch (error) {
+    throw new PipelineError('state_damaged', (error as Error).message, { cause: error });
+  }
 }
 
 /** One file for all components. */

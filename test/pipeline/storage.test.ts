@@ -172,6 +172,13 @@ describe('a damaged file', () => {
     writeFileSync(path, bytes);
   };
 
+  const renamed = async (path: string): Promise<void> => {
+    (await open()).close();
+    const database = new DatabaseSync(path);
+    database.exec('ALTER TABLE state RENAME COLUMN value TO valuf');
+    database.close();
+  };
+
   test.each([
     [
       'no database',
@@ -179,6 +186,7 @@ describe('a damaged file', () => {
     ],
     ['of another program', other],
     ['torn in the middle', torn],
+    ['with another column', renamed],
   ] as const)('%s: refused with the way out, or begun anew where that is wanted', async (_, damage) => {
     const path = join(folder, STATE_FILE);
     await damage(path);
