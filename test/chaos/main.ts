@@ -9,7 +9,8 @@ import { FAULT_KINDS, type FaultKind } from './plan.ts';
 const HELP = `usage: npm run chaos -- [options]
 
 Runs Windback, a real Kafka, senders and a destination, does bad things to all of them, and checks after each round that
-nothing that was acknowledged or decided was lost, doubled, changed or put out of order. Exits with 1 where it was.
+nothing that was acknowledged or decided was lost, doubled, changed or put out of order. Exits with 1 where it was, and
+where Ctrl-C ended it before its last round.
 
   --rounds N        how many rounds (20), of some ten seconds each
   --seed N          which faults, and when (1)
