@@ -3,7 +3,8 @@ import { type Option, optionsOf } from '../pipeline/config/options.ts';
 import type { ComponentTable } from '../pipeline/component.ts';
 import { fileStorageConfig } from '../pipeline/config/file-storage.ts';
 import { jsonSchema } from '../pipeline/config/json-schema.ts';
-import { ERRORS, type ErrorRow } from '../pipeline/errors.ts';
+import type { ErrorRow } from '../pipeline/error-row.ts';
+import { ERRORS } from '../pipeline/errors.ts';
 import { GRPC } from '../pipeline/grpc-codes.ts';
 import { METRICS } from '../pipeline/telemetry/metrics-table.ts';
 

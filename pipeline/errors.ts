@@ -3,20 +3,8 @@
  * command line sees of it is read off the row, never decided on the spot. `docs/errors.md` lists the same rows.
  */
 
+import type { ErrorRow } from './error-row.ts';
 import { GRPC } from './grpc-codes.ts';
-
-export interface ErrorRow {
-  /** What happened, as a sentence without a period; the detail of the occurrence follows it. */
-  readonly what: string;
-  /** What to do about it, for whoever reads the message. */
-  readonly todo: string;
-  /** Whether the same request can succeed later. */
-  readonly retryable: boolean;
-  readonly grpc: number;
-  readonly http: number;
-  /** The exit code if it ends the process: 1 failed, 2 usage, 78 configuration (sysexits EX_CONFIG). */
-  readonly exit: 1 | 2 | 78;
-}
 
 const permanent = { retryable: false, exit: 1 } as const;
 const retryable = { retryable: true, exit: 1 } as const;
@@ -235,6 +223,13 @@ export const ERRORS = {
     todo: 'check the disk; the batch is counted as dropped, and the rest is delivered',
     grpc: GRPC.internal,
     http: 500,
+  },
+  spool_unreadable: {
+    ...retryable,
+    what: 'a batch in the queue on disk cannot be read now',
+    todo: 'check the disk, the permissions and the limit of open files; the batch stays where it is and is tried again',
+    grpc: GRPC.unavailable,
+    http: 503,
   },
   state_damaged: {
     ...permanent,

@@ -1,9 +1,12 @@
 import { type Batch, type DecisionBatch, isTelemetry, type Signal, TelemetryBatch } from './batch.ts';
+import type { Context } from './component.ts';
 import { PipelineError } from './errors.ts';
 import type { Fifo } from './fifo.ts';
 import type { Account } from './ledger/account.ts';
+import { memoryLimitBytes } from './machine-memory.ts';
 import type { QueueConfig } from './queue-config.ts';
 import type { Place, Spool } from './spool/spool.ts';
+import type { Logger } from './telemetry/logger.ts';
 
 /** A batch that has its place in a queue. */
 export interface Entry {
@@ -65,7 +68,7 @@ export function isDecisions(batch: Batch): batch is DecisionBatch {
   return batch.signal === 'decisions';
 }
 
-/** The batch of an entry, from disk if need be. Throws `spool_damaged` or `file_unreadable`. */
+/** The batch of an entry, from disk if need be. Throws `spool_damaged` or `spool_unreadable`. */
 export async function batchOf(entry: Entry, spool: Spool | undefined): Promise<Batch> {
   if (entry.batch !== undefined) return entry.batch;
   const { place } = entry;
@@ -79,4 +82,21 @@ const RETRY_AFTER_MS = 1000;
 export function queueFull(batches: number, exporter: string): PipelineError {
   const detail = `${batches} batches wait for exporter ${exporter}`;
   return new PipelineError('queue_full', detail, { retryAfterMs: RETRY_AFTER_MS });
+}
+
+/** Of the memory limit, what batches may take that wait in the memory of one queue. */
+const MEMORY_SHARE = 1 / 8;
+
+/** How much of this thread's memory the batches of one queue may take, bytes. */
+export function memoryMaxOf({ max_memory }: QueueConfig, { memoryShare = 1 }: Context): number {
+  return max_memory === 'auto' ? memoryLimitBytes() * memoryShare * MEMORY_SHARE : max_memory;
+}
+
+/** Decisions are named: somebody has to look what became of each. */
+export function logDropped({ batch, signal, items }: Entry, error: PipelineError, logger: Logger): void {
+  const ids = batch !== undefined && isDecisions(batch) ? { decisions: batch.decisions.map(({ id }) => id) } : {};
+  logger.error(
+    { code: error.code, items: error.items ?? items, signal, ...ids, todo: error.row.todo },
+    `dropped: ${error.message}`,
+  );
 }

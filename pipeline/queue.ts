@@ -7,7 +7,6 @@ import { ExporterCounters } from './exporter-counters.ts';
 import { Fifo } from './fifo.ts';
 import { halvesOf } from './halves.ts';
 import type { Account } from './ledger/account.ts';
-import { memoryLimitBytes } from './machine-memory.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
 import {
   batchOf,
@@ -19,6 +18,8 @@ import {
   isKept,
   isOrdered,
   type Lane,
+  logDropped,
+  memoryMaxOf,
   queueFull,
   sizeOf,
 } from './queue-entry.ts';
@@ -32,9 +33,6 @@ export function guardExporter(exporter: Component & Consumer, config: unknown, c
     return new DirectExporter(exporter, counters, context.logger);
   return new QueuedExporter(exporter, sending_queue, retry_on_failure, counters, context);
 }
-
-/** Of the memory limit, what batches may take that wait in the memory of one queue. */
-const MEMORY_SHARE = 1 / 8;
 
 /**
  * The sending queue. A batch is accepted once it has a place, which with a spool means that it is on disk; it leaves when
@@ -81,8 +79,7 @@ export class QueuedExporter implements GuardedExporter {
     this.#exporter = exporter;
     this.#queue = queue;
     this.#capacity = typeof queue.queue_size === 'number' ? queue.queue_size : queue.queue_size.bytes;
-    const share = (context.memoryShare ?? 1) * MEMORY_SHARE;
-    this.#memoryMax = queue.max_memory === 'auto' ? memoryLimitBytes() * share : queue.max_memory;
+    this.#memoryMax = memoryMaxOf(queue, context);
     this.#retry = retry;
     this.#counters = counters;
     this.#context = context;
@@ -286,12 +283,8 @@ export class QueuedExporter implements GuardedExporter {
 
   /** Attempts until it is delivered, refused for good, or the process ends. Never throws. */
   async #deliver(entry: Entry): Promise<void> {
-    let batch: Batch;
-    try {
-      batch = await batchOf(entry, this.#spool);
-    } catch (thrown) {
-      return this.#drop(entry, asPipelineError(thrown));
-    }
+    const batch = await this.#load(entry);
+    if (batch === undefined) return;
     let pauseMs = this.#retry.initial_interval;
     for (let attempt = 1; !this.#abandon.signal.aborted; attempt++) {
       const error = await this.#attempt(entry, batch);
@@ -305,6 +298,21 @@ export class QueuedExporter implements GuardedExporter {
       pauseMs = Math.min(pauseMs * this.#retry.multiplier, this.#retry.max_interval);
     }
     this.#giveUp(entry);
+  }
+
+  /** The batch of an entry, as soon as the disk gives it; undefined where it was dropped or given up meanwhile. */
+  async #load(entry: Entry): Promise<Batch | undefined> {
+    while (!this.#abandon.signal.aborted) {
+      try {
+        return await batchOf(entry, this.#spool);
+      } catch (thrown) {
+        const error = asPipelineError(thrown);
+        if (!error.row.retryable) return void this.#drop(entry, error);
+        this.#context.logger.warn({ code: error.code, todo: error.row.todo }, error.message);
+        await this.#context.clock.sleep(this.#retry.max_interval, this.#abandon.signal);
+      }
+    }
+    return void this.#giveUp(entry);
   }
 
   /** One attempt: nothing where it was delivered, `halved` where two halves have its place now. */
@@ -387,11 +395,6 @@ export class QueuedExporter implements GuardedExporter {
     entry.account.drop(entry.items, error);
     this.#forget(entry);
     this.#leave(entry);
-    const { batch, signal, items } = entry;
-    const ids = batch !== undefined && isDecisions(batch) ? { decisions: batch.decisions.map(({ id }) => id) } : {};
-    this.#context.logger.error(
-      { code: error.code, items: error.items ?? items, signal, ...ids, todo: error.row.todo },
-      `dropped: ${error.message}`,
-    );
+    logDropped(entry, error, this.#context.logger);
   }
 }

@@ -74,8 +74,12 @@ export function errorOf(failure: Refusal | Error, address: string): PipelineErro
 
 /** Whether it says that the message is too large. The code alone may also mean that some quota is used up. */
 function isTooLarge({ code, message }: Refusal): boolean {
-  return code === GRPC.resource_exhausted && /\b(larger|large|exceeds?|big|max|maximum|size)\b/i.test(message);
+  return code === GRPC.resource_exhausted && TOO_LARGE.test(message);
 }
+
+/** How grpc-go, grpc-java, other servers and Windback say it. */
+const TOO_LARGE =
+  /larger than|too (?:large|big|long)|message (?:size|length)|exceeds? (?:the )?max(?:imum)? (?:message |request )?(?:size|length)/i;
 
 /** What an answer of success says of the items. That it cannot be read does not undo the success. */
 export function partialSuccessIn({ body, headers }: ClientAnswer): PartialSuccess {

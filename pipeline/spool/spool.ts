@@ -106,15 +106,17 @@ export class Spool {
     throw failed.reason;
   }
 
-  /** The request of a batch. Throws `spool_damaged` or `file_unreadable`. */
+  /** The request of a batch. Throws `spool_damaged`, or `spool_unreadable` where it may be read later. */
   async read(place: Place): Promise<Buffer> {
     let record: Buffer;
     try {
       record = await place.segment.read(place);
     } catch (error) {
-      throw new PipelineError('file_unreadable', `${place.segment.path}: ${(error as Error).message}`, {
-        cause: error,
-      });
+      const { code, message } = error as NodeJS.ErrnoException;
+      // A file that is gone, or shorter than it was, does not come back.
+      const isGone = code === 'ENOENT' || code === undefined;
+      const detail = `${place.segment.path}: ${message}`;
+      throw new PipelineError(isGone ? 'spool_damaged' : 'spool_unreadable', detail, { cause: error });
     }
     if (!isWhole(record)) throw new PipelineError('spool_damaged', `${place.segment.path}, byte ${place.offset}`);
     return record.subarray(HEADER_BYTES);

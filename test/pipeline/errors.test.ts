@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { asPipelineError, ERRORS, type ErrorRow, PipelineError } from '../../pipeline/errors.ts';
+import type { ErrorRow } from '../../pipeline/error-row.ts';
+import { asPipelineError, ERRORS, PipelineError } from '../../pipeline/errors.ts';
 import { GRPC } from '../../pipeline/grpc-codes.ts';
 
 /** What a client may send again (OTLP specification, Failures): gRPC codes and HTTP statuses. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -28,6 +28,7 @@ class Life {
   readonly clock = new ManualClock();
   readonly meter = new OpenMeter();
   readonly delivered: string[] = [];
+  attempts = 0;
   readonly exporter: Component & Consumer;
   readonly lines: Record<string, unknown>[];
   attempt: (batch: Batch) => Promise<void>;
@@ -42,6 +43,7 @@ class Life {
       start: async () => {},
       stop: async () => {},
       consume: async (batch) => {
+        this.attempts++;
         await this.attempt(batch);
         this.delivered.push(nameOf(batch));
       },
@@ -181,6 +183,30 @@ describe('a queue on disk', () => {
     await until(() => life.read('items') === 0);
     // Two were under way, and so in hand; the third has to be read.
     expect([life.items('sent'), life.items('dropped')]).toEqual([3, 3]);
+    life.check();
+    await life.exporter.stop(NEVER);
+  });
+});
+
+describe('a batch on disk that cannot be read now', () => {
+  test('stays, and is delivered when it can', async () => {
+    const release = Promise.withResolvers<void>();
+    const life = await new Life(() => release.promise, { max_memory: '1B', num_consumers: 1 }).started();
+    await life.send(telemetry(2));
+    await life.send(telemetry(4));
+    const [file] = readdirSync(directory) as [string];
+    const path = join(directory, file);
+    await until(() => life.attempts === 1);
+    // The first is in hand. The second has to be read, and a folder is in the place of its file.
+    renameSync(path, `${path}.away`);
+    mkdirSync(path);
+    release.resolve();
+    await until(() => life.lines.some(({ code }) => code === 'spool_unreadable'));
+    expect([life.items('sent'), life.items('dropped'), life.read('items')]).toEqual([2, 0, 4]);
+    rmSync(path, { recursive: true });
+    renameSync(`${path}.away`, path);
+    await life.clock.advanceTo(1000);
+    await until(() => life.items('sent') === 6);
     life.check();
     await life.exporter.stop(NEVER);
   });

@@ -122,9 +122,16 @@ describe('what the destination answers', () => {
     'grpc: received message larger than max (5000000 vs. 4194304)',
     'gRPC message exceeds maximum size 4194304: 5000000',
     'the request is larger than this receiver allows: 5000000 bytes, where max_request_size allows 4194304',
+    'Received message exceeds the maximum message size (5000000 vs 4194304)',
   ])('that the message is too large is understood: %s', async (details) => {
     const exporter = await exporterTo(await grpcServer(() => ({ code: status.RESOURCE_EXHAUSTED, details })));
     expect((await failure(exporter.consume(batch()))).code).toBe('rejected_size');
+  });
+
+  test('that a quota is used up is no matter of size', async () => {
+    const details = 'the maximum of spans a day is reached';
+    const exporter = await exporterTo(await grpcServer(() => ({ code: status.RESOURCE_EXHAUSTED, details })));
+    expect((await failure(exporter.consume(batch()))).code).toBe('rejected');
   });
 
   test.each([status.RESOURCE_EXHAUSTED, status.UNAVAILABLE])('RetryInfo with code %i is a pause', async (code) => {

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -87,7 +96,21 @@ test('damage that comes later shows when the batch is read', async () => {
   writeFileSync(onlyFile(), bytes);
   await expect(spool.read(place)).rejects.toMatchObject({ code: 'spool_damaged' });
   rmSync(onlyFile());
-  await expect(spool.read(place)).rejects.toMatchObject({ code: 'file_unreadable' });
+  await expect(spool.read(place)).rejects.toMatchObject({ code: 'spool_damaged' });
+  await spool.close();
+});
+
+test('a file that cannot be read now is no damage: the batch is there still', async () => {
+  const { spool } = open();
+  const place = await append(spool, 'one');
+  const path = onlyFile();
+  renameSync(path, `${path}.away`);
+  // Reading a folder fails, whoever reads, as reading a file does that the system refuses to give.
+  mkdirSync(path);
+  await expect(spool.read(place)).rejects.toMatchObject({ code: 'spool_unreadable', row: { retryable: true } });
+  rmSync(path, { recursive: true });
+  renameSync(`${path}.away`, path);
+  expect((await spool.read(place)).toString()).toBe('one');
   await spool.close();
 });
 
