@@ -1,6 +1,6 @@
 /** First in, first out. Unlike an array's `shift`, taking one costs the same however many wait. */
 export class Fifo<T> {
-  #items: T[] = [];
+  #items: (T | undefined)[] = [];
   #head = 0;
 
   get length(): number {
@@ -13,7 +13,9 @@ export class Fifo<T> {
 
   shift(): T | undefined {
     if (this.length === 0) return undefined;
-    const item = this.#items[this.#head++] as T;
+    const item = this.#items[this.#head];
+    // Its place may stay for long, and what was taken must not: it may be a batch of megabytes.
+    this.#items[this.#head++] = undefined;
     if (this.#head > COMPACT_AT && this.#head * 2 > this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;

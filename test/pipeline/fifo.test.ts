@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Fifo } from '../../pipeline/fifo.ts';
+import { collectGarbage } from '../../pipeline/garbage.ts';
 
 test('is an array with push, shift and unshift, however many go through', () => {
   const step = fc.oneof(
@@ -26,4 +27,19 @@ test('is an array with push, shift and unshift, however many go through', () => 
     }),
     { numRuns: 50 },
   );
+});
+
+test('holds nothing that was taken', async () => {
+  const fifo = new Fifo<object>();
+  const taken: WeakRef<object>[] = [];
+  for (let i = 0; i < 100; i++) {
+    fifo.push({ i });
+    taken.push(new WeakRef(fifo.shift() as object));
+  }
+  fifo.push({ still: 'here' });
+  // What a WeakRef was made of lives until the end of the task.
+  await new Promise((resolve) => setImmediate(resolve));
+  await collectGarbage('regular');
+  expect(taken.filter((one) => one.deref() !== undefined).length).toBe(0);
+  expect(fifo.shift()).toEqual({ still: 'here' });
 });
