@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Case } from './cases.ts';
 import { COLLECTOR } from './install.ts';
-import { CONSUMERS, type Launch, type Places, QUEUE_REQUESTS, REQUEST_MIB_MAX, type System } from './system.ts';
+import { CONSUMERS, type Launch, type Places, QUEUE_BYTES, REQUEST_MIB_MAX, type System } from './system.ts';
 
 export const collector: System = {
   name: 'collector',
@@ -43,7 +43,7 @@ const TRANSFORM = { trace_statements: STATEMENTS, metric_statements: STATEMENTS,
 function forwarding({ protocol, encoding }: Case, { sink }: Places) {
   const shared = {
     compression: encoding === 'identity' ? 'none' : encoding,
-    sending_queue: { queue_size: QUEUE_REQUESTS, num_consumers: CONSUMERS, block_on_overflow: true },
+    sending_queue: { sizer: 'bytes', queue_size: QUEUE_BYTES, num_consumers: CONSUMERS, block_on_overflow: true },
     timeout: '30s',
   };
   const [exporter, config] =

@@ -32,10 +32,11 @@ export interface System {
 }
 
 /**
- * Requests that may wait between receiver and exporter. By default that is a thousand, which in a closed loop makes the
- * memory that of the queue: as many requests of 4 MB as fit.
+ * What may wait between receiver and exporter, with what is under way, bytes: so a platform bounds it that has not much
+ * memory. The defaults count a thousand requests or batches, which in a closed loop makes the memory that of the queue: as
+ * many requests of 4 MB as fit.
  */
-export const QUEUE_REQUESTS = 32;
+export const QUEUE_BYTES = 16 * 1024 * 1024;
 /** Requests under way to the sink; the Collector's default. */
 export const CONSUMERS = 10;
 export const REQUEST_MIB_MAX = 64;

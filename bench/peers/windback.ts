@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { otlpExporterConfig } from '../../exporters/otlp/config.ts';
 import type { Case } from './cases.ts';
-import { CONSUMERS, type Launch, type Places, QUEUE_REQUESTS, REQUEST_MIB_MAX, type System } from './system.ts';
+import { CONSUMERS, type Launch, type Places, QUEUE_BYTES, REQUEST_MIB_MAX, type System } from './system.ts';
 
 const LAUNCHER = join(import.meta.dirname, '../../cmd/launch.js');
 
@@ -51,7 +51,7 @@ function forwarding({ work, signal, protocol, encoding, isBatched }: Case, { sin
   const processors = [...(work === 'tag' ? ['deployment'] : []), ...(isBatched ? ['batch'] : [])];
   const shared = {
     compression: encoding === 'identity' ? 'none' : encoding,
-    sending_queue: { queue_size: QUEUE_REQUESTS, num_consumers: CONSUMERS, block_timeout: '60s' },
+    sending_queue: { sizer: 'bytes', queue_size: QUEUE_BYTES, num_consumers: CONSUMERS, block_timeout: '60s' },
     timeout: '30s',
   };
   const [id, exporter] =

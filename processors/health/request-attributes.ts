@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { isServerError } from '../../proto/otlp/grpc-status.ts';
 import { type AttributeValue, attributesText, readAttributes } from '../../proto/otlp/resource.ts';
+import { ownCopy } from '../../proto/wire/own.ts';
 
 /** What the attributes of a point of a request histogram say. */
 export interface RequestAttributes {
@@ -45,7 +46,7 @@ function describe(attributes: Attributes): RequestAttributes {
   const rpc = Number(attributes.get('rpc.grpc.status_code') ?? Number.NaN);
   return {
     key: JSON.stringify([...attributes].sort(([a], [b]) => (a < b ? -1 : 1))),
-    operation: Buffer.concat([method, route]),
+    operation: ownCopy(Buffer.concat([method, route])),
     methodLength: method.length,
     httpStatus: http >= 100 ? http : Number.NaN,
     // By the status that the conventions put on these metrics; where there is none, by `error.type`.

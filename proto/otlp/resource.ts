@@ -1,3 +1,4 @@
+import { ownCopy } from '../wire/own.ts';
 import { BYTES, field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 
@@ -185,7 +186,10 @@ function enter(reader: Reader, check: (reader: Reader, depth: number) => void, d
   reader.end = end;
 }
 
-/** The Resource message with `attributes` in place of any of the same key; all else, known or not, is kept. */
+/**
+ * The Resource message with `attributes` in place of any of the same key; all else, known or not, is kept. It lies in
+ * memory of its own.
+ */
 export function withAttributes(
   resource: Uint8Array,
   attributes: readonly { readonly key: string; readonly value: string }[],
@@ -207,7 +211,7 @@ export function withAttributes(
     if (!keys.has(key)) writer.raw(resource, at, reader.pos);
   }
   for (const { key, value } of attributes) writeStringAttribute(writer, 1, key, value);
-  return writer.finish();
+  return ownCopy(writer.finish());
 }
 
 /** One string attribute as a KeyValue in `attributesField`. */

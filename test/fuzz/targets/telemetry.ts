@@ -2,6 +2,7 @@
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { TelemetryBatch, type TelemetrySignal } from '../../../pipeline/batch.ts';
 import { type Encoding, inflate } from '../../../pipeline/compression.ts';
+import { ManualClock } from '../../../pipeline/clock.ts';
 import type { Consumer, Outlets } from '../../../pipeline/component.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
 import { deployment } from '../../../processors/deployment/factory.ts';
@@ -18,6 +19,7 @@ import { allowing, type Target } from '../target.ts';
 const SIGNALS = ['traces', 'metrics', 'logs'] as const satisfies readonly TelemetrySignal[];
 const LIMIT = 1024 * 1024;
 const SEED_ITEMS = [1, 3, 40];
+const INPUTS_PER_FLUSH = 100;
 
 function outletsTo(consumer: Consumer): Outlets {
   return { to: () => consumer, has: () => true };
@@ -32,12 +34,19 @@ function pipeline(signal: TelemetrySignal, target: 'resource' | 'item'): (bytes:
       if (again.items !== batch.items) throw new Error(`${batch.items} items came in, ${again.items} go out`);
     },
   };
-  const fold = health.create(health.config.parse({}), outletsTo(end), testContext('health'));
+  const config = health.config.parse({});
+  const clock = new ManualClock();
+  const fold = health.create(config, outletsTo(end), testContext('health', { clock }));
+  const started = fold.start();
   const tag = deployment.create(deployment.config.parse({ target }), outletsTo(fold), testContext('deployment'));
+  let inputs = 0;
   return async (bytes) => {
+    await started;
     let batch: TelemetryBatch | undefined;
     allowing([WireError], () => (batch = TelemetryBatch.open(signal, bytes)));
     if (batch !== undefined) await tag.consume(batch);
+    // What is folded goes on from time to time, as it does where it runs; else it could only become more.
+    if (++inputs % INPUTS_PER_FLUSH === 0) await clock.advanceTo(clock.now() + config.flush_interval);
   };
 }
 

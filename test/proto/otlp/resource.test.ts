@@ -94,4 +94,9 @@ describe('writing', () => {
       ),
     );
   });
+
+  test('lies in memory of its own, so that keeping it keeps nothing else', () => {
+    const after = withAttributes(encode({}), [{ key: 'deployment.version', value: '1' }]);
+    expect(after.buffer.byteLength).toBe(after.length);
+  });
 });
