@@ -1,6 +1,7 @@
 import { type Batch, isTelemetry, type TelemetryBatch } from '../../pipeline/batch.ts';
 import type { Component, Consumer, Context, Outlets } from '../../pipeline/component.ts';
 import { asPipelineError } from '../../pipeline/errors.ts';
+import { Lease } from '../../pipeline/lease.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
 import type { BatchConfig } from './config.ts';
 import { groupOf, join } from './join.ts';
@@ -88,12 +89,15 @@ export class Batcher implements Component, Consumer {
 
   /** Never rejects: whatever happens is told to the callers. */
   async #deliver({ batches, outcome }: Group): Promise<void> {
+    const lease = new Lease();
     try {
-      const joined = join(batches);
+      const joined = join(batches, lease);
       await this.#next.to(joined.signal).consume(joined);
       outcome.resolve();
     } catch (thrown) {
       outcome.reject(asPipelineError(thrown));
+    } finally {
+      lease.letGo();
     }
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TelemetryBatch, type TelemetrySignal } from '../../../pipeline/batch.ts';
+import { bodies } from '../../../pipeline/buffer-pool.ts';
 import { ManualClock } from '../../../pipeline/clock.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
 import { batchConfig } from '../../../processors/batch/config.ts';
@@ -129,6 +130,23 @@ describe('batch', () => {
     release.resolve();
     await call;
     await batcher.stop(deadline());
+  });
+
+  it('joins in memory that is used again, once nobody reads it any more', async () => {
+    const { batcher, sink } = setUp({ send_batch_size: 2 });
+    bodies.trim();
+    const send = () => Promise.all([batcher.consume(request(1)), batcher.consume(request(1))]);
+    await send();
+    const [kept] = sink.telemetry('traces') as [TelemetryBatch];
+    const before = Buffer.from(kept.bytes);
+    await send();
+    expect(Buffer.compare(kept.bytes, before)).toBe(0);
+    expect(bodies.idleBytes).toBe(0);
+    kept.letGo();
+    const idle = bodies.idleBytes;
+    expect(idle).toBeGreaterThan(0);
+    await send();
+    expect(bodies.idleBytes).toBeLessThan(idle);
   });
 
   it('passes requests on as they come with a timeout of 0', async () => {
