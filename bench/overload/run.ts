@@ -51,6 +51,8 @@ export interface Run {
   readonly receivedItems: number;
   readonly before: Rest;
   readonly after: Rest;
+  /** After how many seconds it was as before; undefined where it was not. */
+  readonly restSeconds?: number;
   readonly usualBefore: Tally;
   readonly usualAfter: Tally;
   readonly usualSeconds: number;
@@ -69,8 +71,12 @@ const SEARCHING = 1.5;
 const SAMPLE_MS = 100;
 /** How long the kernel may take to see that the last process of a group is gone. */
 const END_SEEN_MS = 300;
-/** From the end of the overload to the look at what is left of it; less in a short run. */
-const REST_SECONDS = 30;
+/** How long it may take to be as before once the overload has ended, and for how long it is looked at in any case. */
+const REST_SECONDS_MAX = 60;
+const REST_SECONDS_MIN = 10;
+/** What counts as before: memory breathes, and a log may have been opened anew. */
+const RSS_MORE_SHARE = 0.25;
+const FDS_MORE_MAX = 4;
 
 export async function runOf(plan: Plan): Promise<Run> {
   const rig = await Rig.start(plan);
@@ -101,8 +107,7 @@ async function measured(rig: Rig, plan: Plan): Promise<Run> {
   const cpuBefore = rig.cpuSeconds();
   const overload = await offer(sustainable * times, seconds, connections);
   const cpuSeconds = rig.cpuSeconds() - cpuBefore;
-  await sleep(Math.min(REST_SECONDS, seconds) * 1000);
-  const after = rig.rest();
+  const { after, restSeconds } = await rested(rig, before);
   const usualAfter = await usual();
   const received = await rig.quiet();
   const takenItems = tallies.reduce((sum, { taken }) => sum + taken, 0) * ITEMS;
@@ -119,11 +124,26 @@ async function measured(rig: Rig, plan: Plan): Promise<Run> {
     receivedItems: received.items,
     before,
     after,
+    ...(restSeconds !== undefined && { restSeconds }),
     usualBefore,
     usualAfter,
     usualSeconds,
     ...(rig.death !== undefined && { died: rig.death }),
   };
+}
+
+/** Looks at it until it is as before, or there is no more time. */
+async function rested(rig: Rig, before: Rest): Promise<{ after: Rest; restSeconds?: number }> {
+  for (let seconds = 1; seconds <= REST_SECONDS_MAX && rig.death === undefined; seconds++) {
+    await sleep(1000);
+    const after = rig.rest();
+    if (seconds >= REST_SECONDS_MIN && isAsBefore(before, after)) return { after, restSeconds: seconds };
+  }
+  return { after: rig.rest() };
+}
+
+function isAsBefore(before: Rest, after: Rest): boolean {
+  return after.rssBytes <= before.rssBytes * (1 + RSS_MORE_SHARE) && after.fds <= before.fds + FDS_MORE_MAX;
 }
 
 function rateOf(from: SinkAnswer, to: SinkAnswer, seconds: number): number {
