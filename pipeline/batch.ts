@@ -1,4 +1,5 @@
 import type { Columns, TelemetrySignal } from '../proto/otlp/columns.ts';
+import { columnBytesOf } from '../proto/otlp/growing.ts';
 import { scan } from '../proto/otlp/scan.ts';
 import { type Replacement, splice } from '../proto/otlp/splice.ts';
 import type { DeploymentEvent, HealthDelta } from '../proto/windback/health.ts';
@@ -62,9 +63,17 @@ export class TelemetryBatch {
   /**
    * Scans an encoded Export request. Throws `WireError` where it is malformed. With a `lease`, bytes and columns are
    * good until that ends. Attributes of items are passed over where nobody `readsAttributes`: that is half the scan.
+   * `columnBytesMax`: what the columns may take; throws `TooManyEntries` where they need more.
    */
-  static open(signal: TelemetrySignal, bytes: Uint8Array, lease?: Lease, readsAttributes = true): TelemetryBatch {
-    return new TelemetryBatch(bytes, scan(signal, bytes, lease, readsAttributes), readsAttributes, lease);
+  static open(
+    signal: TelemetrySignal,
+    bytes: Uint8Array,
+    lease?: Lease,
+    readsAttributes = true,
+    columnBytesMax = Infinity,
+  ): TelemetryBatch {
+    const columns = scan(signal, bytes, lease, readsAttributes, columnBytesMax);
+    return new TelemetryBatch(bytes, columns, readsAttributes, lease);
   }
 
   /**
@@ -78,6 +87,14 @@ export class TelemetryBatch {
   /** Ends what `keep` began. Not to be called where somebody may still read it: then it is left to the collector. */
   letGo(): void {
     this.#lease?.letGo();
+  }
+
+  /**
+   * What it takes of the memory, more or less. Usually the columns are a quarter of the bytes, which counts as nothing;
+   * many items in few bytes take many times as much as the bytes.
+   */
+  get memoryBytes(): number {
+    return Math.max(this.bytes.length, columnBytesOf(this.columns));
   }
 
   /** Spans, data points or log records. */

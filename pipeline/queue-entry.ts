@@ -55,9 +55,14 @@ export function sizeOf(sizer: QueueConfig['sizer'], items: number, bytes: number
   return sizer === 'items' ? items : bytes;
 }
 
-/** Bytes of memory that a batch takes, more or less; decisions and deltas are small. */
+/** The bytes that a batch came in; decisions and deltas are small. */
 export function bytesOf(batch: Batch): number {
   return isTelemetry(batch) ? batch.bytes.length : 0;
+}
+
+/** Bytes of memory that a batch takes, more or less. */
+export function memoryOf(batch: Batch): number {
+  return isTelemetry(batch) ? batch.memoryBytes : 0;
 }
 
 export function isOrdered({ signal }: { readonly signal: Signal }): boolean {

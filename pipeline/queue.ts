@@ -11,6 +11,7 @@ import type { QueueConfig, RetryConfig } from './queue-config.ts';
 import {
   batchOf,
   bytesOf,
+  memoryOf,
   type Caller,
   type Entry,
   entryOf,
@@ -163,12 +164,11 @@ export class QueuedExporter implements GuardedExporter {
   }
 
   #hasRoomFor(batch: Batch): boolean {
-    const bytes = bytesOf(batch);
-    const size = sizeOf(this.#queue.sizer, batch.items, bytes);
+    const size = sizeOf(this.#queue.sizer, batch.items, bytesOf(batch));
     // What is larger than the whole queue has its turn when there is nothing else.
     const hasPlace = this.#size === 0 || this.#size + size <= this.#capacity;
     if (this.#spool !== undefined || !hasPlace) return hasPlace;
-    return this.#memory === 0 || this.#memory + bytes <= this.#memoryMax;
+    return this.#memory === 0 || this.#memory + memoryOf(batch) <= this.#memoryMax;
   }
 
   /** Whether there is room after what waits longest has been dropped, where it may be. */
@@ -184,8 +184,8 @@ export class QueuedExporter implements GuardedExporter {
 
   /** Takes room for the batch, and resolves when it has its place: from here on it is sent, or counted as dropped. */
   async #enter(batch: Batch, account: Account): Promise<void> {
-    const bytes = bytesOf(batch);
-    const entry = entryOf(batch, account, sizeOf(this.#queue.sizer, batch.items, bytes), bytes);
+    const size = sizeOf(this.#queue.sizer, batch.items, bytesOf(batch));
+    const entry = entryOf(batch, account, size, memoryOf(batch));
     const spool = this.#spool;
     if (spool === undefined || !isTelemetry(batch)) return this.#admit({ ...entry, batch });
     this.#size += entry.size;
@@ -356,10 +356,13 @@ export class QueuedExporter implements GuardedExporter {
     if (halves === undefined) return false;
     const places = (await this.#spool?.appendAll(halves)) ?? [];
     const entries = halves.map((half, i): Entry => {
-      const bytes = half.bytes.length;
-      const size = sizeOf(this.#queue.sizer, half.items, bytes);
+      const size = sizeOf(this.#queue.sizer, half.items, bytesOf(half));
       const place = places[i];
-      return { ...entryOf(half, entry.account, size, bytes), batch: half, ...(place === undefined ? {} : { place }) };
+      return {
+        ...entryOf(half, entry.account, size, memoryOf(half)),
+        batch: half,
+        ...(place === undefined ? {} : { place }),
+      };
     });
     for (const half of entries) {
       this.#size += half.size;

@@ -1,5 +1,5 @@
 import { WireError } from '../wire/reader.ts';
-import type { ResourceColumns } from './columns.ts';
+import type { Columns, ResourceColumns } from './columns.ts';
 
 type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
@@ -9,29 +9,46 @@ type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
  */
 export const ITEMS_MAX = 1 << 20;
 export const GROUPS_MAX = 1 << 17;
+/** What a group takes: its columns, and the tag that it may get. */
+export const GROUP_BYTES = 512;
 
 /** Columns of more entries are given back after the request that needed them. */
 const KEPT_CAPACITY = 1 << 14;
 /** Sets of columns that are kept for the next requests: as many requests as are usually under way. */
 const KEPT_SETS = 8;
 
+/** More items or groups than one request may have, or than there is memory for. */
+export class TooManyEntries extends WireError {}
+
 /** Columns that a scanner fills: they grow with what comes, and are filled again after that. */
 export class GrowingColumns<Layout extends Record<string, Numbers>> {
   readonly columns: Layout;
   capacity: number;
   readonly #limit: number;
+  readonly #entryBytes: number;
+  /** Of the request that is read now. */
+  #entriesMax: number;
 
-  constructor(layout: Layout, capacity: number, limit = ITEMS_MAX) {
+  /** `limit`: how many entries one request may have; `entryBytes`: what one takes, where that is more than is here. */
+  constructor(layout: Layout, capacity: number, limit = ITEMS_MAX, entryBytes = entryBytesOf(layout)) {
     this.columns = layout;
     this.capacity = capacity;
     this.#limit = limit;
+    this.#entryBytes = entryBytes;
+    this.#entriesMax = limit;
   }
 
-  /** Makes room for entry `index`, of which the bytes lie at `at`. Throws `WireError` where there are too many. */
+  /** A request begins, of which the entries may take `bytesMax`. */
+  begin(bytesMax: number): void {
+    this.trim();
+    this.#entriesMax = Math.min(this.#limit, Math.floor(bytesMax / this.#entryBytes));
+  }
+
+  /** Makes room for entry `index`, of which the bytes lie at `at`. Throws `TooManyEntries`. */
   ensure(index: number, at: number): void {
-    if (index < this.capacity) return;
-    if (index >= this.#limit) throw new WireError(`more than ${this.#limit} entries in one request,`, at);
-    this.#resize(this.capacity * 2);
+    if (index >= this.#entriesMax)
+      throw new TooManyEntries(`more than ${this.#entriesMax} entries in one request,`, at);
+    if (index >= this.capacity) this.#resize(this.capacity * 2);
   }
 
   /** The first `count` entries of every column, in arrays of their own. */
@@ -61,6 +78,26 @@ export class GrowingColumns<Layout extends Record<string, Numbers>> {
     }
     this.capacity = capacity;
   }
+}
+
+/** What one entry takes in all columns together, bytes; whatever else is there is passed over. */
+export function entryBytesOf(columns: object): number {
+  let bytes = 0;
+  for (const column of Object.values(columns))
+    if (ArrayBuffer.isView(column)) bytes += (column as Numbers).BYTES_PER_ELEMENT;
+  return bytes;
+}
+
+const entryBytes = new Map<string, number>();
+
+/** What the columns of a request take, bytes: by its items and groups, not by how far they had grown before. */
+export function columnBytesOf(columns: Columns): number {
+  let bytes = entryBytes.get(columns.signal);
+  if (bytes === undefined) {
+    bytes = entryBytesOf(columns);
+    entryBytes.set(columns.signal, bytes);
+  }
+  return columns.count * bytes + columns.resources.count * GROUP_BYTES;
 }
 
 /** Where the columns of a request go when nobody reads them any more. */
@@ -111,13 +148,15 @@ export class ResourceCollector {
         },
         16,
         GROUPS_MAX,
+        GROUP_BYTES,
       ),
   );
   #count = 0;
 
-  clear(): void {
+  /** A request begins, of which the groups may take `bytesMax`. */
+  begin(bytesMax: number): void {
     this.#count = 0;
-    this.#sets.current.trim();
+    this.#sets.current.begin(bytesMax);
   }
 
   /** Opens the group whose message lies at `offset`; returns its index. */

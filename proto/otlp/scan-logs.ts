@@ -43,12 +43,12 @@ export class LogScanner {
   #scratch = this.#sets.current;
   #count = 0;
 
-  scan(bytes: Uint8Array, lease?: ColumnsLease): LogColumns {
+  scan(bytes: Uint8Array, lease?: ColumnsLease, _readsAttributes = true, bytesMax = Infinity): LogColumns {
     const reader = this.#reader;
     reader.reset(bytes, 0, bytes.length);
-    this.#resources.clear();
+    this.#resources.begin(bytesMax);
     this.#scratch = this.#sets.current;
-    this.#scratch.trim();
+    this.#scratch.begin(bytesMax);
     this.#count = 0;
     walkGroups(reader, this.#resources, this.#record);
     reader.reset(EMPTY, 0, 0);

@@ -47,12 +47,12 @@ export class PointScanner {
   #scratch = this.#sets.current;
   #count = 0;
 
-  scan(bytes: Uint8Array, lease?: ColumnsLease): PointColumns {
+  scan(bytes: Uint8Array, lease?: ColumnsLease, _readsAttributes = true, bytesMax = Infinity): PointColumns {
     const reader = this.#reader;
     reader.reset(bytes, 0, bytes.length);
-    this.#resources.clear();
+    this.#resources.begin(bytesMax);
     this.#scratch = this.#sets.current;
-    this.#scratch.trim();
+    this.#scratch.begin(bytesMax);
     this.#count = 0;
     walkGroups(reader, this.#resources, this.#metric);
     reader.reset(EMPTY, 0, 0);

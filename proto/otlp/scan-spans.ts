@@ -91,14 +91,14 @@ export class SpanScanner {
   /** The same bytes, of which it reads four at a time. */
   #view: DataView = NO_VIEW;
 
-  scan(bytes: Uint8Array, lease?: ColumnsLease, readsAttributes = true): SpanColumns {
+  scan(bytes: Uint8Array, lease?: ColumnsLease, readsAttributes = true, bytesMax = Infinity): SpanColumns {
     const reader = this.#reader;
     this.#readsAttributes = readsAttributes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     reader.reset(bytes, 0, bytes.length);
-    this.#resources.clear();
+    this.#resources.begin(bytesMax);
     this.#scratch = this.#sets.current;
-    this.#scratch.trim();
+    this.#scratch.begin(bytesMax);
     this.#count = 0;
     walkGroups(reader, this.#resources, this.#span);
     const columns = this.#sets.finish(this.#count, lease);

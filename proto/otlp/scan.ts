@@ -16,14 +16,15 @@ let scanners: Scanners | undefined;
 /**
  * One pass over an encoded Export request. With a `lease` the columns are lent until it ends, and are longer than their
  * count. Without `readsAttributes` nothing is read of the attributes of items: the columns that come from them are empty.
- * Throws `WireError` where it is malformed.
+ * The columns may take `bytesMax`. Throws `WireError` where it is malformed, and `TooManyEntries`.
  */
 export function scan(
   signal: TelemetrySignal,
   bytes: Uint8Array,
   lease?: ColumnsLease,
   readsAttributes = true,
+  bytesMax = Infinity,
 ): Columns {
   scanners ??= { traces: new SpanScanner(), metrics: new PointScanner(), logs: new LogScanner() };
-  return scanners[signal].scan(bytes, lease, readsAttributes);
+  return scanners[signal].scan(bytes, lease, readsAttributes, bytesMax);
 }

@@ -113,7 +113,7 @@ export const otlpReceiverConfig = z.strictObject({
     .union([z.literal('auto'), size])
     .default('auto')
     .describe(
-      "How many bytes of requests may be in memory at once, over all clients, as sent and decompressed, until the pipelines have taken them. Beyond it clients are told to retry. auto is a sixteenth of the container's memory limit, or of the machine's memory, and at most 256MiB.",
+      "How many bytes of requests may be in memory at once, over all clients, as sent and decompressed, until the pipelines have taken them; many items in few bytes count as what is read of them. Beyond it clients are told to retry. auto is a sixteenth of the container's memory limit, or of the machine's memory, and at most 256MiB.",
     ),
   max_item_size: size
     .refine((bytes) => bytes > 0, 'want more than 0B')

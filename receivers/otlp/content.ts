@@ -85,6 +85,14 @@ export class Content {
     this.#held = bytes.length;
   }
 
+  /** What is read of it takes `memoryBytes` together with the bytes: where that is more than they are, it counts as well. */
+  charge(memoryBytes: number): void {
+    const more = memoryBytes - this.#bytes.length;
+    if (more <= 0) return;
+    this.#body.budget.take(more);
+    this.#held += more;
+  }
+
   /** A copy that takes no more memory than it needs: it may wait in a queue, and text is twice as long as protobuf. */
   #fitted(bytes: Uint8Array, room: Buffer): Uint8Array {
     const own = bodies.take(bytes.length);

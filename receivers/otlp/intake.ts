@@ -4,6 +4,7 @@ import type { Encoding } from '../../pipeline/compression.ts';
 import { asPipelineError, type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
 import { Lease } from '../../pipeline/lease.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
+import { TooManyEntries } from '../../proto/otlp/growing.ts';
 import type { PartialSuccess } from '../../proto/otlp/export.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 import type { Body } from './body.ts';
@@ -60,7 +61,8 @@ export class Intake {
       if (lane === undefined) throw new PipelineError('unknown_path', `no pipeline takes ${signal} from this receiver`);
       if (encoding !== 'identity') content.inflate(encoding, limitBytes);
       if (decode !== undefined) content.decode(decode, signal);
-      const whole = this.#open(signal, content.bytes, lease);
+      const whole = this.#open(signal, content.bytes, lease, body.budget.limitBytes);
+      content.charge(whole.memoryBytes);
       items = whole.items;
       const limited = withoutLargeItems(whole, this.#itemBytesMax, lease);
       const { batch, refused } = limited ?? { batch: whole, refused: undefined };
@@ -99,11 +101,12 @@ export class Intake {
     return lane;
   }
 
-  #open(signal: TelemetrySignal, bytes: Uint8Array, lease: Lease): TelemetryBatch {
+  #open(signal: TelemetrySignal, bytes: Uint8Array, lease: Lease, columnBytesMax: number): TelemetryBatch {
     const readsAttributes = this.#next.readsAttributes?.(signal) ?? true;
     try {
-      return TelemetryBatch.open(signal, bytes, lease, readsAttributes);
+      return TelemetryBatch.open(signal, bytes, lease, readsAttributes, columnBytesMax);
     } catch (error) {
+      if (error instanceof TooManyEntries) throw new PipelineError('too_large', error.message, { cause: error });
       if (error instanceof WireError) throw new PipelineError('malformed', error.message, { cause: error });
       throw error;
     }

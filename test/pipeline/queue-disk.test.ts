@@ -256,10 +256,18 @@ describe('the size of the queue', () => {
     [{ sizer: 'items', queue_size: 10 }],
     [{ sizer: 'bytes', queue_size: 2 * telemetry(5).bytes.length }],
     [{ sizer: 'bytes', queue_size: `${2 * telemetry(5).bytes.length}B` }],
-    [{ max_memory: `${2 * telemetry(5).bytes.length}B` }],
+    [{ max_memory: `${2 * telemetry(5).memoryBytes}B` }],
   ])('counts what it is told to, %o', async (queue) => {
     const life = await new Life(hangs, { ...inMemory, ...queue }).started();
     expect(await send(life, telemetry(5), telemetry(5), telemetry(5))).toEqual(['taken', 'taken', 'queue_full']);
+    await life.end();
+  });
+
+  test('of memory counts what is read of many items in few bytes', async () => {
+    const empty = () => telemetry(10_000);
+    expect(empty().memoryBytes).toBeGreaterThan(10 * empty().bytes.length);
+    const life = await new Life(hangs, { ...inMemory, max_memory: `${2 * empty().memoryBytes}B` }).started();
+    expect(await send(life, empty(), empty(), empty())).toEqual(['taken', 'taken', 'queue_full']);
     await life.end();
   });
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type LogColumns, NO_STATUS, type SpanColumns, type TelemetrySignal } from '../../../proto/otlp/columns.ts';
-import { GROUPS_MAX, ITEMS_MAX } from '../../../proto/otlp/growing.ts';
+import { entryBytesOf, GROUP_BYTES, GROUPS_MAX, ITEMS_MAX } from '../../../proto/otlp/growing.ts';
 import { readAttributes, withAttributes } from '../../../proto/otlp/resource.ts';
 import { scan } from '../../../proto/otlp/scan.ts';
 import { requestType } from '../../../proto/otlp/schema.ts';
@@ -148,6 +148,11 @@ describe('what is refused', () => {
       expect(scan(signal, empty(GROUPS_MAX, 0x0a)).resources.count).toBe(GROUPS_MAX);
       expect(() => scan(signal, empty(GROUPS_MAX + 1, 0x0a))).toThrow('more than 131072 entries in one request');
       expect(scan(signal, items(3)).count).toBe(3);
+      const entryBytes = entryBytesOf(scan(signal, items(3)));
+      expect(scan(signal, items(50), undefined, true, 50 * entryBytes).count).toBe(50);
+      expect(() => scan(signal, items(51), undefined, true, 50 * entryBytes)).toThrow('more than 50 entries');
+      expect(() => scan(signal, empty(3, 0x0a), undefined, true, 2 * GROUP_BYTES)).toThrow('more than 2 entries');
+      expect(scan(signal, items(51)).count).toBe(51);
     },
   );
 

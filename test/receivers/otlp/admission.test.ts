@@ -9,6 +9,7 @@ import { Body } from '../../../receivers/otlp/body.ts';
 import { otlpReceiverConfig } from '../../../receivers/otlp/config.ts';
 import { framed, RawGrpc } from '../../support/grpc-raw.ts';
 import { requestBytes, requestJson } from '../../support/otlp-requests.ts';
+import { telemetry } from '../../support/pipeline.ts';
 import { type Started, started } from './started.ts';
 
 const MIB = 1024 * 1024;
@@ -139,6 +140,33 @@ test.each([
   const answer = await client.call({ pieces: [piece], headers });
   expect(answer).toMatchObject({ code: 8 });
   expect(answer.details?.retryDelayMs).toBeUndefined();
+});
+
+describe('many items in few bytes', () => {
+  const body = (items: number) => framed(telemetry(items).bytes);
+
+  test('are refused for good where there never is memory for them', async () => {
+    const answer = await client.call({ pieces: [body(100_000)] });
+    expect(answer).toMatchObject({ code: 8, message: expect.stringMatching(/entries in one request/) });
+    expect(answer.details?.retryDelayMs).toBeUndefined();
+  });
+
+  test('take of the budget what their columns need, and give it back', async () => {
+    const items = Math.floor((0.6 * ALL) / (telemetry(1000).memoryBytes / 1000));
+    const held = Promise.withResolvers<void>();
+    const isHeld = Promise.withResolvers<void>();
+    at.sink.answer = () => {
+      isHeld.resolve();
+      return held.promise;
+    };
+    const first = client.call({ pieces: [body(items)] });
+    await isHeld.promise;
+    expect(await client.call({ pieces: [body(items)] })).toMatchObject({ code: 14, details: { retryDelayMs: 1000 } });
+    at.sink.answer = () => Promise.resolve();
+    held.resolve();
+    expect((await first).code).toBe(0);
+    expect((await client.call({ pieces: [body(items)] })).code).toBe(0);
+  });
 });
 
 describe('max_in_flight', () => {
