@@ -1,6 +1,13 @@
 /** Keeps a process that stays small. Figures: docs/decisions/0005-startup-and-memory.md. */
 import { setFlagsFromString } from 'node:v8';
 
+/** How often is looked how busy the thread is. */
+const LOOK_MS = 5000;
+/** From here on collections are many, and each costs. */
+const BUSY = 0.5;
+/** By how much the old generation may outgrow what the last collection has left of it; 0: as V8 thinks fit. */
+const GROWTH_PERCENT = { calm: 30, busy: 0 };
+
 /** By then everything runs that starting starts. */
 const SETTLED_MS = 5000;
 
@@ -13,6 +20,25 @@ const SETTLED_MS = 5000;
 export function keepMemorySmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
   setTimeout(() => void giveBack(), SETTLED_MS).unref();
+  boundGrowth();
+}
+
+/**
+ * Where little comes in, V8 lets the old generation become up to four times as large before it looks through it, perhaps
+ * once in an hour. As much lies behind it in small buffers, and what all that took stays with the process.
+ */
+function boundGrowth(): void {
+  let before = performance.eventLoopUtilization();
+  let percent = 0;
+  setInterval(() => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    const wanted = utilization < BUSY ? GROWTH_PERCENT.calm : GROWTH_PERCENT.busy;
+    if (wanted === percent) return;
+    percent = wanted;
+    setFlagsFromString(`--heap-growing-percent=${percent}`);
+  }, LOOK_MS).unref();
 }
 
 async function giveBack(): Promise<void> {

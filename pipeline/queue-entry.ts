@@ -40,8 +40,8 @@ export interface Caller {
   readonly answer: (outcome: Promise<void> | PipelineError) => void;
 }
 
-export function entryOf(batch: Batch, account: Account, size: number, bytes = 0): Omit<Entry, 'batch'> {
-  return { signal: batch.signal, items: batch.items, account, size, bytes };
+export function entryOf(batch: Batch, account: Account, size: number): Omit<Entry, 'batch'> {
+  return { signal: batch.signal, items: batch.items, account, size, bytes: memoryOf(batch) };
 }
 
 /** Whether the loss of the process would not lose it. */
@@ -55,9 +55,9 @@ export function sizeOf(sizer: QueueConfig['sizer'], items: number, bytes: number
   return sizer === 'items' ? items : bytes;
 }
 
-/** The bytes that a batch came in; decisions and deltas are small. */
-export function bytesOf(batch: Batch): number {
-  return isTelemetry(batch) ? batch.bytes.length : 0;
+/** The same, of a batch; decisions and deltas are small. */
+export function sizeOfBatch(sizer: QueueConfig['sizer'], batch: Batch): number {
+  return sizeOf(sizer, batch.items, isTelemetry(batch) ? batch.bytes.length : 0);
 }
 
 /** Bytes of memory that a batch takes, more or less. */

@@ -10,7 +10,6 @@ import type { Account } from './ledger/account.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
 import {
   batchOf,
-  bytesOf,
   memoryOf,
   type Caller,
   type Entry,
@@ -23,6 +22,7 @@ import {
   memoryMaxOf,
   queueFull,
   sizeOf,
+  sizeOfBatch,
 } from './queue-entry.ts';
 import { Spool, type SpoolSettings } from './spool/spool.ts';
 
@@ -164,7 +164,7 @@ export class QueuedExporter implements GuardedExporter {
   }
 
   #hasRoomFor(batch: Batch): boolean {
-    const size = sizeOf(this.#queue.sizer, batch.items, bytesOf(batch));
+    const size = sizeOfBatch(this.#queue.sizer, batch);
     // What is larger than the whole queue has its turn when there is nothing else.
     const hasPlace = this.#size === 0 || this.#size + size <= this.#capacity;
     if (this.#spool !== undefined || !hasPlace) return hasPlace;
@@ -184,8 +184,7 @@ export class QueuedExporter implements GuardedExporter {
 
   /** Takes room for the batch, and resolves when it has its place: from here on it is sent, or counted as dropped. */
   async #enter(batch: Batch, account: Account): Promise<void> {
-    const size = sizeOf(this.#queue.sizer, batch.items, bytesOf(batch));
-    const entry = entryOf(batch, account, size, memoryOf(batch));
+    const entry = entryOf(batch, account, sizeOfBatch(this.#queue.sizer, batch));
     const spool = this.#spool;
     if (spool === undefined || !isTelemetry(batch)) return this.#admit({ ...entry, batch });
     this.#size += entry.size;
@@ -356,13 +355,9 @@ export class QueuedExporter implements GuardedExporter {
     if (halves === undefined) return false;
     const places = (await this.#spool?.appendAll(halves)) ?? [];
     const entries = halves.map((half, i): Entry => {
-      const size = sizeOf(this.#queue.sizer, half.items, bytesOf(half));
+      const own = entryOf(half, entry.account, sizeOfBatch(this.#queue.sizer, half));
       const place = places[i];
-      return {
-        ...entryOf(half, entry.account, size, memoryOf(half)),
-        batch: half,
-        ...(place === undefined ? {} : { place }),
-      };
+      return place === undefined ? { ...own, batch: half } : { ...own, batch: half, place };
     });
     for (const half of entries) {
       this.#size += half.size;
