@@ -1,10 +1,10 @@
 /** Keeps a process that stays small. Figures: docs/decisions/0005-startup-and-memory.md. */
 import { setFlagsFromString } from 'node:v8';
 
-/** How often is looked how busy the thread is. */
+/** How often is looked how busy the process is. */
 const LOOK_MS = 5000;
-/** From here on collections are many, and each costs. */
-const BUSY = 0.5;
+/** Cores in use, over all threads, from which on collections are many, and each costs. */
+const BUSY_CORES = 0.5;
 /** By how much the old generation may outgrow what the last collection has left of it; 0: as V8 thinks fit. */
 const GROWTH_PERCENT = { calm: 30, busy: 0 };
 
@@ -28,13 +28,13 @@ export function keepMemorySmall(): void {
  * once in an hour. As much lies behind it in small buffers, and what all that took stays with the process.
  */
 function boundGrowth(): void {
-  let before = performance.eventLoopUtilization();
+  let before = process.cpuUsage();
   let percent = 0;
   setInterval(() => {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, before);
-    before = now;
-    const wanted = utilization < BUSY ? GROWTH_PERCENT.calm : GROWTH_PERCENT.busy;
+    const { user, system } = process.cpuUsage(before);
+    before = process.cpuUsage();
+    const cores = (user + system) / 1000 / LOOK_MS;
+    const wanted = cores < BUSY_CORES ? GROWTH_PERCENT.calm : GROWTH_PERCENT.busy;
     if (wanted === percent) return;
     percent = wanted;
     setFlagsFromString(`--heap-growing-percent=${percent}`);

@@ -43,7 +43,7 @@ export class LogScanner {
   #scratch = this.#sets.current;
   #count = 0;
 
-  scan(bytes: Uint8Array, lease?: ColumnsLease, _readsAttributes = true, bytesMax = Infinity): LogColumns {
+  scan(bytes: Uint8Array, lease?: ColumnsLease, bytesMax = Infinity): LogColumns {
     const reader = this.#reader;
     reader.reset(bytes, 0, bytes.length);
     this.#resources.begin(bytesMax);

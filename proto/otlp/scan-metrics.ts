@@ -47,7 +47,7 @@ export class PointScanner {
   #scratch = this.#sets.current;
   #count = 0;
 
-  scan(bytes: Uint8Array, lease?: ColumnsLease, _readsAttributes = true, bytesMax = Infinity): PointColumns {
+  scan(bytes: Uint8Array, lease?: ColumnsLease, bytesMax = Infinity): PointColumns {
     const reader = this.#reader;
     reader.reset(bytes, 0, bytes.length);
     this.#resources.begin(bytesMax);

@@ -91,7 +91,7 @@ export class SpanScanner {
   /** The same bytes, of which it reads four at a time. */
   #view: DataView = NO_VIEW;
 
-  scan(bytes: Uint8Array, lease?: ColumnsLease, readsAttributes = true, bytesMax = Infinity): SpanColumns {
+  scan(bytes: Uint8Array, lease?: ColumnsLease, bytesMax = Infinity, readsAttributes = true): SpanColumns {
     const reader = this.#reader;
     this.#readsAttributes = readsAttributes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

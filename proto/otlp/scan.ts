@@ -26,5 +26,5 @@ export function scan(
   bytesMax = Infinity,
 ): Columns {
   scanners ??= { traces: new SpanScanner(), metrics: new PointScanner(), logs: new LogScanner() };
-  return scanners[signal].scan(bytes, lease, readsAttributes, bytesMax);
+  return scanners[signal].scan(bytes, lease, bytesMax, readsAttributes);
 }

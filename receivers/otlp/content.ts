@@ -85,7 +85,7 @@ export class Content {
     this.#held = bytes.length;
   }
 
-  /** What is read of it takes `memoryBytes` together with the bytes: where that is more than they are, it counts as well. */
+  /** Now that it is read, it takes `memoryBytes`: what of that is beyond its bytes counts against the budget as well. */
   charge(memoryBytes: number): void {
     const more = memoryBytes - this.#bytes.length;
     if (more <= 0) return;

@@ -62,8 +62,8 @@ export class Intake {
       if (encoding !== 'identity') content.inflate(encoding, limitBytes);
       if (decode !== undefined) content.decode(decode, signal);
       const whole = this.#open(signal, content.bytes, lease, body.budget.limitBytes);
-      content.charge(whole.memoryBytes);
       items = whole.items;
+      content.charge(whole.memoryBytes);
       const limited = withoutLargeItems(whole, this.#itemBytesMax, lease);
       const { batch, refused } = limited ?? { batch: whole, refused: undefined };
       if (items > 0) await lane.consumer.consume(batch);

@@ -7,6 +7,7 @@ import { memoryLimitBytes } from '../../../pipeline/machine-memory.ts';
 import { Budget, limitBytesOf } from '../../../receivers/otlp/budget.ts';
 import { Body } from '../../../receivers/otlp/body.ts';
 import { otlpReceiverConfig } from '../../../receivers/otlp/config.ts';
+import { counted } from '../../support/context.ts';
 import { framed, RawGrpc } from '../../support/grpc-raw.ts';
 import { requestBytes, requestJson } from '../../support/otlp-requests.ts';
 import { telemetry } from '../../support/pipeline.ts';
@@ -162,6 +163,8 @@ describe('many items in few bytes', () => {
     const first = client.call({ pieces: [body(items)] });
     await isHeld.promise;
     expect(await client.call({ pieces: [body(items)] })).toMatchObject({ code: 14, details: { retryDelayMs: 1000 } });
+    const labels = { receiver: 'otlp', transport: 'grpc', signal: 'traces', reason: 'memory_limit' };
+    expect(await counted(at.context, 'windback_receiver_refused_items_total', labels)).toBe(items);
     at.sink.answer = () => Promise.resolve();
     held.resolve();
     expect((await first).code).toBe(0);
