@@ -1,26 +1,42 @@
 /**
  * Replays real progressive deployments, one of them defective in each case, and prints what was decided case by case.
- *
- *   npm run bench:changerca -- [--data DIR] [--converter FILE] [--seed N] [-- replay options]
- *
- * DIR holds the cases of the ChangeRCA data set (IntelligentDDS, FSE 2024), one folder each; FILE turns a case into an
- * OTLP capture. Both lie outside this repository: the data set has no licence that would let us copy it.
+ * Data and converter lie outside this repository: the data set has no licence that would let us copy it.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { scriptOptions, text, whole } from '../script.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    data: { type: 'string', default: join(ROOT, '../shared/data/changerca') },
-    seed: { type: 'string', default: '1' },
-    converter: { type: 'string', default: join(ROOT, '../shared/tools/changerca-to-otlp.mjs') },
+const HELP = `Replays real deployments, one of them defective in each case, and prints what was decided.
+
+usage: npm run bench:changerca -- [options] [-- options of windback replay]
+
+  --data FOLDER     the cases of the ChangeRCA data set (IntelligentDDS, FSE 2024), a folder each
+                    (../shared/data/changerca)
+  --converter FILE  makes an OTLP capture of a case (../shared/tools/changerca-to-otlp.mjs)
+  --seed N          which telemetry is made of the counts that the data set has (1)
+  --help            this
+
+examples:
+  npm run bench:changerca
+  npm run bench:changerca -- --seed 2 -- --config windback.yaml
+`;
+
+const args = process.argv.slice(2);
+const dashes = args.indexOf('--');
+const [own, replayOptions] = dashes < 0 ? [args, []] : [args.slice(0, dashes), args.slice(dashes + 1)];
+const values = scriptOptions(
+  'bench:changerca',
+  HELP,
+  {
+    data: text(join(ROOT, '../shared/data/changerca')),
+    seed: whole(1),
+    converter: text(join(ROOT, '../shared/tools/changerca-to-otlp.mjs')),
   },
-});
+  own,
+);
 
 interface Labelled {
   readonly case: string;
@@ -69,9 +85,13 @@ function run(scratch: string): void {
   row('case', 'fault', 'service', 'expected', 'decision', 'min', 'indicator');
   for (const name of cases) {
     const capture = join(scratch, 'capture.jsonl');
-    const converted = spawnSync(process.execPath, [values.converter, join(values.data, name), '--seed', values.seed], {
-      stdio: ['ignore', openSync(capture, 'w'), 'inherit'],
-    });
+    const converted = spawnSync(
+      process.execPath,
+      [values.converter, join(values.data, name), '--seed', String(values.seed)],
+      {
+        stdio: ['ignore', openSync(capture, 'w'), 'inherit'],
+      },
+    );
     if (converted.status !== 0) throw new Error(`cannot convert ${name}`);
     const labels = JSON.parse(
       execFileSync(process.execPath, [values.converter, join(values.data, name), '--labels'], { encoding: 'utf8' }),
@@ -108,7 +128,7 @@ function report(counts: Counts, cases: number): void {
 }
 
 function replay(capture: string): string {
-  const args = [join(ROOT, 'cmd/windback.ts'), 'replay', ...positionals, capture];
+  const args = [join(ROOT, 'cmd/windback.ts'), 'replay', ...replayOptions, capture];
   return execFileSync(process.execPath, args, {
     encoding: 'utf8',
     maxBuffer: 1 << 28,

@@ -1,21 +1,27 @@
 /**
  * Spans per CPU-second of the server for OTLP gRPC -> deployment -> health, beside the same path with full decoding.
  * The load comes from this process; both servers get the same bytes, in turn, A B A B.
- *
- *   npm run bench:ingest [-- --rounds 5 --seconds 4]
  */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { number, scriptOptions, whole } from '../script.ts';
 import { type ServerUnderTest, startServer } from '../load/child.ts';
 import { sendAll } from '../load/grpc-load.ts';
 import { traceRequest } from '../load/requests.ts';
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } },
+const HELP = `Spans per CPU-second, received and folded without decoding, beside the same path with full decoding.
+
+usage: npm run bench:ingest -- [options]
+
+  --rounds N   rounds of each server, in turn (5)
+  --seconds N  how long a measured stretch should take (3)
+  --help       this
+
+example: npm run bench:ingest -- --rounds 9 --seconds 2
+`;
+const { rounds: ROUNDS, seconds: SECONDS } = scriptOptions('bench:ingest', HELP, {
+  rounds: whole(5),
+  seconds: number(3),
 });
-const ROUNDS = Number(values.rounds);
-/** How long a measured stretch should take, s: the number of requests is chosen from a trial. */
-const SECONDS = Number(values.seconds);
 const SIZES = [512, 8192];
 const SERVERS = { windback: 'windback-server.ts', decoding: 'decoding-server.ts' } as const;
 type Name = keyof typeof SERVERS;

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PerformanceObserver } from 'node:perf_hooks';
-import { parseArgs } from 'node:util';
+import { flag, scriptOptions, whole } from '../script.ts';
 import { openStorages } from '../../pipeline/sqlite-storage.ts';
 import { fileStorageConfig } from '../../pipeline/config/file-storage.ts';
 import { recordingLogger } from '../../test/support/context.ts';
@@ -19,6 +19,10 @@ const HELP = `usage: npm run bench:judge -- [options]
   --rows N    only the first N rows
   --series N  only rows with so many series, all services together
   --help
+
+examples:
+  npm run bench:judge -- --series 1000
+  npm run bench:judge -- --memory
 `;
 
 /** Seconds of event time before the candidates, before measuring, and measured. */
@@ -42,16 +46,9 @@ function spec(services: number, series: number, rollouts: number): Spec {
   return { services, operations, instances: series / operations, rollouts, hasLatencies: true };
 }
 
-const { values } = parseArgs({
-  options: {
-    memory: { type: 'boolean', default: false },
-    rows: { type: 'string' },
-    series: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
-if (values.help) process.stdout.write(HELP);
-else if (values.memory) await import('./memory.ts');
+const values = scriptOptions('bench:judge', HELP, { memory: flag, rows: whole(ROWS.length), series: whole() });
+
+if (values.memory) await import('./memory.ts');
 else {
   line(
     'services',
@@ -64,8 +61,8 @@ else {
     'without gc',
     'stop ms',
   );
-  const wanted = (row: Spec) => values.series === undefined || seriesOf(row) === Number(values.series);
-  for (const row of ROWS.filter(wanted).slice(0, Number(values.rows ?? ROWS.length))) await measure(row);
+  const wanted = (row: Spec) => values.series === undefined || seriesOf(row) === values.series;
+  for (const row of ROWS.filter(wanted).slice(0, values.rows)) await measure(row);
 }
 
 function seriesOf({ services, operations, instances }: Spec): number {

@@ -4,7 +4,7 @@
  *
  *   npm run bench:micro [-- --only scan --time 500 --items 512]
  */
-import { parseArgs } from 'node:util';
+import { number, scriptOptions, text, whole } from '../script.ts';
 import { Bench } from 'tinybench';
 import { type Case, CASES } from './cases.ts';
 
@@ -20,22 +20,17 @@ Examples:
   npm run bench:micro -- --only gzip --items 8192
 `;
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', default: '' },
-    items: { type: 'string', default: '512' },
-    time: { type: 'string', default: '500' },
-    help: { type: 'boolean', default: false },
-  },
+const { only, items, time } = scriptOptions('bench:micro', HELP, {
+  only: text(''),
+  items: whole(512),
+  time: number(500),
 });
 
-if (values.help) process.stdout.write(HELP);
-else await measure();
+await measure();
 
 async function measure(): Promise<void> {
-  const items = Number(values.items);
-  const chosen = CASES.filter(({ name }) => name.includes(values.only));
-  if (chosen.length === 0) throw new Error(`no part's name contains ${values.only}`);
+  const chosen = CASES.filter(({ name }) => name.includes(only));
+  if (chosen.length === 0) throw new Error(`no part's name contains ${only}`);
   process.stdout.write(
     `${items} items a request\n${'part'.padEnd(44)} ns per item      spread                     heap bytes per item\n`,
   );
@@ -45,7 +40,7 @@ async function measure(): Promise<void> {
 
 async function run({ name, make }: Case, items: number): Promise<void> {
   const work = make(items);
-  const bench = new Bench({ time: Number(values.time), warmupTime: 200 });
+  const bench = new Bench({ time: time, warmupTime: 200 });
   bench.add(name, work);
   await bench.run();
   const latency = bench.tasks[0]?.result as { latency?: { p50: number; p75: number; min: number } } | undefined;

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { forScript } from '../script.ts';
 import { measuredWhere } from '../load/machine.ts';
 import { install } from '../peers/install.ts';
 import { withTables } from '../peers/page.ts';
@@ -17,9 +18,8 @@ type Shown = Pick<Options, 'limitMib' | 'times' | 'connections' | 'seconds'>;
 const PAGE = join(import.meta.dirname, '../../docs/performance.md');
 const started = performance.now();
 
-const options = optionsOf(process.argv.slice(2));
-if (options.isHelp) process.stdout.write(HELP);
-else await main(options);
+const args = process.argv.slice(2);
+await main(forScript('bench:overload', HELP, args, () => optionsOf(args)));
 
 async function main({ from, json, isWriting, ...rest }: Options): Promise<void> {
   const result = from === undefined ? await measured(rest, json) : (JSON.parse(readFileSync(from, 'utf8')) as Result);

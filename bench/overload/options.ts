@@ -1,9 +1,8 @@
-import { parseArgs } from 'node:util';
+import { flag, number, readOptions, someOf, text } from '../script.ts';
 import type { Mode } from './modes.ts';
 import type { Name } from './systems.ts';
 
 export interface Options {
-  readonly isHelp: boolean;
   readonly isWriting: boolean;
   readonly json: string | undefined;
   readonly from: string | undefined;
@@ -44,50 +43,33 @@ The exit code is 1 where something does not hold for Windback.
 `;
 
 const SYSTEMS = ['windback', 'collector'] as const satisfies readonly Name[];
-const MODES = ['grpc', 'grpc-gzip', 'http', 'http-gzip'];
+const MODES = ['grpc', 'grpc-gzip', 'http', 'http-gzip'] as const;
 
-/** Throws with words for the user. */
+/** Throws `PipelineError` with the code `usage`. */
 export function optionsOf(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seconds: { type: 'string', default: '60' },
-      rate: { type: 'string', default: '40000' },
-      times: { type: 'string', default: '10' },
-      connections: { type: 'string', default: '200' },
-      limit: { type: 'string', default: '256' },
-      mode: { type: 'string', default: MODES.join(',') },
-      systems: { type: 'string', default: SYSTEMS.join(',') },
-      json: { type: 'string' },
-      from: { type: 'string' },
-      write: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
+  const { mode, systems, ...values } = readOptions(args, {
+    seconds: number(60),
+    rate: number(40_000),
+    times: number(10),
+    connections: number(200),
+    limit: number(256),
+    mode: someOf(MODES),
+    systems: someOf(SYSTEMS),
+    json: text(),
+    from: text(),
+    write: flag,
   });
-  const modes = values.mode.split(',').map((one) => oneOf(MODES, one));
+  const modes: readonly string[] = mode;
   return {
-    isHelp: values.help,
     isWriting: values.write,
     json: values.json,
     from: values.from,
-    seconds: positive('--seconds', values.seconds),
-    sinkRate: positive('--rate', values.rate),
-    times: positive('--times', values.times),
-    connections: positive('--connections', values.connections),
-    limitMib: positive('--limit', values.limit),
-    systems: values.systems.split(',').map((one) => oneOf(SYSTEMS, one)),
+    seconds: values.seconds,
+    sinkRate: values.rate,
+    times: values.times,
+    connections: values.connections,
+    limitMib: values.limit,
+    systems,
     wants: ({ protocol, encoding }) => modes.includes(encoding === 'identity' ? protocol : `${protocol}-${encoding}`),
   };
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`${name}: want a number above 0`);
-  return value;
-}
-
-function oneOf<T extends string>(names: readonly T[], given: string): T {
-  const found = names.find((name) => name === given);
-  if (found === undefined) throw new Error(`${given}: want one of ${names.join(', ')}`);
-  return found;
 }

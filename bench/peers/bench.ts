@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { forScript } from '../script.ts';
 import { CASES } from './cases.ts';
 import { collector } from './collector.ts';
 import { compare, FAILED } from './compare.ts';
@@ -26,18 +27,15 @@ interface Saved extends Result {
 }
 
 const started = performance.now();
+const args = process.argv.slice(2);
 try {
-  await main(optionsOf(process.argv.slice(2)));
+  await main(forScript('bench:peers', HELP, args, () => optionsOf(args)));
 } catch (thrown) {
   process.stderr.write(`${(thrown as Error).message}\n`);
   process.exitCode = 1;
 }
 
 async function main(options: Options): Promise<void> {
-  if (options.isHelp) {
-    process.stdout.write(HELP);
-    return;
-  }
   if (options.isWriting && !options.isGrowth && options.from === undefined) wantAll(options.cases);
   const saved = options.from === undefined ? await measured(options) : read(options.from);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(saved, null, 1)}\n`);

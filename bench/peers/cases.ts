@@ -1,4 +1,5 @@
 /** What is compared. */
+import { usage } from '../../cmd/args.ts';
 import type { Encoding } from '../load/body.ts';
 import type { Protocol } from '../load/senders.ts';
 import type { TelemetrySignal } from '../../proto/otlp/columns.ts';
@@ -76,7 +77,7 @@ export const SMOKE = ['pass-http-512', 'tag-grpc-gzip-512', 'judge-grpc-512', 'p
 export function casesNamed(patterns: readonly string[]): Case[] {
   const matchers = patterns.map((pattern) => {
     const matcher = new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`);
-    if (!CASES.some(({ name }) => matcher.test(name))) throw new Error(`there is no case ${pattern}`);
+    if (!CASES.some(({ name }) => matcher.test(name))) throw usage(`there is no case ${pattern}`);
     return matcher;
   });
   return CASES.filter(({ name }) => matchers.length === 0 || matchers.some((matcher) => matcher.test(name)));

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { flag, number, readOptions, someOf, text, texts, whole } from '../script.ts';
 import { CASES, type Case, casesNamed, SMOKE } from './cases.ts';
 import { DIMENSIONS, type Dimension } from './growth.ts';
 import type { SystemName } from './system.ts';
@@ -6,7 +6,6 @@ import type { SystemName } from './system.ts';
 const SYSTEMS = ['windback', 'collector', 'rotel'] as const satisfies readonly SystemName[];
 
 export interface Options {
-  readonly isHelp: boolean;
   readonly isSmoke: boolean;
   readonly isGrowth: boolean;
   readonly isWriting: boolean;
@@ -46,48 +45,31 @@ cases:
 ${CASES.map(({ name }) => `  ${name}`).join('\n')}
 `;
 
-/** Throws with words for the user. */
+/** Throws `PipelineError` with the code `usage`. */
 export function optionsOf(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      rounds: { type: 'string' },
-      seconds: { type: 'string' },
-      case: { type: 'string', multiple: true, default: [] },
-      systems: { type: 'string', default: SYSTEMS.join(',') },
-      dimension: { type: 'string', multiple: true, default: [] },
-      json: { type: 'string' },
-      from: { type: 'string' },
-      write: { type: 'boolean', default: false },
-      growth: { type: 'boolean', default: false },
-      smoke: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
+  const values = readOptions(args, {
+    rounds: whole(),
+    seconds: number(),
+    case: texts,
+    systems: someOf(SYSTEMS),
+    dimension: someOf(DIMENSIONS),
+    json: text(),
+    from: text(),
+    write: flag,
+    growth: flag,
+    smoke: flag,
   });
   const isSmoke = values.smoke;
   return {
-    isHelp: values.help,
     isSmoke,
     isGrowth: values.growth,
     isWriting: values.write,
-    rounds: positive('--rounds', values.rounds ?? (isSmoke ? '1' : '3'), true),
-    seconds: positive('--seconds', values.seconds ?? (isSmoke ? '1' : '2'), false),
+    rounds: values.rounds ?? (isSmoke ? 1 : 3),
+    seconds: values.seconds ?? (isSmoke ? 1 : 2),
     cases: casesNamed(isSmoke && values.case.length === 0 ? SMOKE : values.case),
-    dimensions: values.dimension.length === 0 ? DIMENSIONS : values.dimension.map((one) => oneOf(DIMENSIONS, one)),
-    systems: values.systems.split(',').map((one) => oneOf(SYSTEMS, one.trim())),
+    dimensions: values.dimension,
+    systems: values.systems,
     json: values.json,
     from: values.from,
   };
-}
-
-function positive(name: string, text: string, isWhole: boolean): number {
-  const value = Number(text);
-  if (!(value > 0) || (isWhole && !Number.isInteger(value))) throw new Error(`${name}: want a number above 0`);
-  return value;
-}
-
-function oneOf<T extends string>(names: readonly T[], given: string): T {
-  const found = names.find((name) => name === given);
-  if (found === undefined) throw new Error(`${given}: want one of ${names.join(', ')}`);
-  return found;
 }

@@ -6,7 +6,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { number, oneOf, scriptOptions, text, whole } from '../script.ts';
 import { type Case, CASES } from '../peers/cases.ts';
 import { loadOf, Rig } from '../peers/rig.ts';
 import type { System } from '../peers/system.ts';
@@ -29,24 +29,15 @@ Examples:
   npm run profile -- --case tag-http-gzip-512 --seconds 5 --out /tmp/flame.svg
 `;
 
-const { values } = parseArgs({
-  options: {
-    case: { type: 'string', default: 'judge-grpc-512' },
-    seconds: { type: 'string', default: '10' },
-    out: { type: 'string' },
-    top: { type: 'string', default: '25' },
-    help: { type: 'boolean', default: false },
-  },
+const names = CASES.map(({ name }) => name);
+const values = scriptOptions('profile', HELP, {
+  case: oneOf(names, 'judge-grpc-512'),
+  seconds: number(10),
+  out: text(),
+  top: whole(25),
 });
 
-if (values.help) process.stdout.write(HELP);
-else await profile(caseNamed(values.case));
-
-function caseNamed(name: string): Case {
-  const found = CASES.find((one) => one.name === name);
-  if (found !== undefined) return found;
-  throw new Error(`there is no case ${name}; there are: ${CASES.map((one) => one.name).join(', ')}`);
-}
+await profile(CASES.find(({ name }) => name === values.case) as Case);
 
 async function profile(one: Case): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'windback-profile-'));
@@ -59,7 +50,7 @@ async function profile(one: Case): Promise<void> {
     process.stderr.write(`${one.name}: warming up, then ${values.seconds} s\n`);
     await rig.settle();
     await rig.measure(server, load, { seconds: 2 }, one.work !== 'judge');
-    const round = await rig.measure(server, load, { seconds: Number(values.seconds) }, one.work !== 'judge');
+    const round = await rig.measure(server, load, { seconds: values.seconds }, one.work !== 'judge');
     await server.stop();
     report(one, folder, 1e9 / round.itemsPerCpuSecond);
   } finally {
@@ -86,7 +77,7 @@ function report(one: Case, folder: string, nsPerItem: number): void {
   const tree = treeOf(JSON.parse(readFileSync(join(folder, name), 'utf8')) as CpuProfile);
   const out = values.out ?? `flame-${one.name}.svg`;
   writeFileSync(out, drawFlame(tree, `${one.name}: ${Math.round(nsPerItem)} ns of CPU per item, with the profiler`));
-  for (const { name: who, share } of heaviest(tree, Number(values.top))) {
+  for (const { name: who, share } of heaviest(tree, values.top)) {
     process.stdout.write(`${(share * 100).toFixed(1).padStart(5)} %  ${who}\n`);
   }
   process.stderr.write(`${out} written\n`);

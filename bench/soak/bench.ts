@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { number, flag, scriptOptions, text } from '../script.ts';
 import { Asked } from '../load/asked.ts';
 import { freePort } from '../load/free-port.ts';
 import { measuredWhere } from '../load/machine.ts';
@@ -26,6 +26,10 @@ usage: npm run bench:soak -- [options]
   --write          writes the tables into docs/performance.md
   --help           this
 
+examples:
+  npm run bench:soak
+  npm run bench:soak -- --minutes 10 --rate 20000
+
 The exit code is 1 where something does not hold. What Windback itself says is printed where it fails.
 `;
 
@@ -42,30 +46,20 @@ const CANARY_SHARE = 0.4;
 const STALL_EVERY_SAMPLES = 60;
 const STALL_MS = 3000;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '60' },
-    rate: { type: 'string', default: '10000' },
-    json: { type: 'string' },
-    from: { type: 'string' },
-    write: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const { minutes, rate, json, from, write } = scriptOptions('bench:soak', HELP, {
+  minutes: number(60),
+  rate: number(10_000),
+  json: text(),
+  from: text(),
+  write: flag,
 });
 
-if (values.help) {
-  process.stdout.write(HELP);
-} else {
-  const soak =
-    values.from === undefined
-      ? await measured(Number(values.minutes), Number(values.rate))
-      : (JSON.parse(readFileSync(values.from, 'utf8')) as Soak);
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(soak)}\n`);
-  const text = textOf(soak);
-  process.stdout.write(`\n${text}\n`);
-  if (values.write) writeFileSync(PAGE, withTables(readFileSync(PAGE, 'utf8'), { soak: text }));
-  if (findingsOf(soak).some(({ holds }) => !holds)) process.exitCode = 1;
-}
+const soak = from === undefined ? await measured(minutes, rate) : (JSON.parse(readFileSync(from, 'utf8')) as Soak);
+if (json !== undefined) writeFileSync(json, `${JSON.stringify(soak)}\n`);
+const report = textOf(soak);
+process.stdout.write(`\n${report}\n`);
+if (write) writeFileSync(PAGE, withTables(readFileSync(PAGE, 'utf8'), { soak: report }));
+if (findingsOf(soak).some(({ holds }) => !holds)) process.exitCode = 1;
 
 function textOf(soak: Soak): string {
   const how = `${soak.minutes} minutes at ${soak.rate} spans a second; decided meanwhile: ${decisionsLine(soak)}.`;

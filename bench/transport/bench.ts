@@ -1,19 +1,29 @@
 /**
  * What the transport costs, under the same load, in turn (A B C A B C): over gRPC the receiver on an HTTP/2 of its own
  * beside a bare server on `node:http2` and one on grpc-js with raw buffers; over HTTP/1.1 the receiver beside a bare server
- * on `node:http`. `npm run bench:transport -- [rounds] [seconds]`. Prints spans per CPU-second of the server process; only
+ * on `node:http`. Prints spans per CPU-second of the server process; only
  * the ratios mean anything on another machine. Figures: docs/decisions/0007-http2.md and 0008-http1.md.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { number, scriptOptions, whole } from '../script.ts';
 import { callGrpc, postHttp1 } from './clients.ts';
 import { GRPC_KINDS, HTTP_KINDS, isHttp1, type Kind } from './kinds.ts';
 import { traceRequest } from './request.ts';
 
 const WARM_UP_MS = 1500;
 
-const rounds = Number(process.argv[2] ?? 5);
-const seconds = Number(process.argv[3] ?? 4);
+const HELP = `What receiving costs, over gRPC and HTTP/1.1, beside servers on grpc-js, node:http2 and node:http.
+
+usage: npm run bench:transport -- [options]
+
+  --rounds N   rounds of each server, in turn (5)
+  --seconds N  seconds of a round (4)
+  --help       this
+
+example: npm run bench:transport -- --rounds 9 --seconds 2
+`;
+const { rounds, seconds } = scriptOptions('bench:transport', HELP, { rounds: whole(5), seconds: number(4) });
 
 interface Usage {
   readonly cpuSeconds: number;

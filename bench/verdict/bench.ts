@@ -8,7 +8,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { usage } from '../../cmd/args.ts';
+import { flag, forScript, readOptions, text, whole } from '../script.ts';
 import { criteria, type Result } from './criteria.ts';
 import { runTasks } from './pool.ts';
 import { allJudges } from './run.ts';
@@ -30,6 +31,10 @@ const HELP = `usage: npm run bench:verdict -- [options]
   --smoke          8 runs of each row: about a minute
   --json FILE      write the figures there too
   --help
+
+examples:
+  npm run bench:verdict -- --smoke
+  npm run bench:verdict -- --scenario canary --run 17
 `;
 
 /** Null rollouts of a full run. */
@@ -38,35 +43,33 @@ const NULL_ROLLOUTS = 10_000;
 const TASK_RUNS = 5;
 const SMOKE_RUNS = 8;
 
-class UsageError extends Error {}
-
-const { values } = parseArgs({
-  options: {
-    runs: { type: 'string' },
-    least: { type: 'string', default: '20' },
-    scenario: { type: 'string', default: '' },
-    run: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    step: { type: 'string', default: '5' },
-    threads: { type: 'string', default: String(availableParallelism()) },
-    smoke: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
+const args = process.argv.slice(2);
+const values = forScript('bench:verdict', HELP, args, () => {
+  const read = readOptions(args, {
+    runs: whole(),
+    least: whole(20),
+    scenario: text(''),
+    run: whole(undefined, 0),
+    seed: whole(1),
+    step: whole(5),
+    threads: whole(availableParallelism()),
+    smoke: flag,
+    json: text(),
+  });
+  if (![1, 2, 5].includes(read.step)) throw usage(`--step wants 1, 2 or 5, not "${read.step}"`);
+  if (rowsNamed(read.scenario).length === 0) throw usage(`--scenario: no scenario's name contains "${read.scenario}"`);
+  return read;
 });
 
-if (values.help) process.stdout.write(HELP);
-else process.exitCode = await main().catch(refuse);
+process.exitCode = await main();
+
+function rowsNamed(part: string): number[] {
+  return allRows().flatMap(({ scenario }, row) => (scenario.includes(part) ? [row] : []));
+}
 
 async function main(): Promise<number> {
   const rows = allRows();
-  const chosen = rows.flatMap(({ scenario }, row) => (scenario.includes(values.scenario) ? [row] : []));
-  const step = whole('step', values.step);
-  if (chosen.length === 0 || ![1, 2, 5].includes(step)) {
-    process.stderr.write(`no such scenario or step\n\n${HELP}`);
-    return 2;
-  }
-  const tasks = chosen.flatMap((row) => tasksOf(row, rows[row]?.isNull === true, step));
+  const tasks = rowsNamed(values.scenario).flatMap((row) => tasksOf(row, rows[row]?.isNull === true));
   const results = await resultsOf(tasks);
   const all = criteria(results);
   const judges = allJudges().map(({ name }) => name);
@@ -76,14 +79,11 @@ async function main(): Promise<number> {
 }
 
 /** The runs of one row, a few at a time. */
-function tasksOf(row: number, isNull: boolean, step: number): Task[] {
-  const seed = whole('seed', values.seed);
-  if (values.run !== undefined) {
-    const run = whole('run', values.run, 0);
-    return [{ row, from: run, to: run + 1, seed, step }];
-  }
-  const nulls = values.runs === undefined ? defaultRuns() : whole('runs', values.runs);
-  const others = Math.max(whole('least', values.least), Math.ceil(nulls / 4));
+function tasksOf(row: number, isNull: boolean): Task[] {
+  const { run, seed, step } = values;
+  if (run !== undefined) return [{ row, from: run, to: run + 1, seed, step }];
+  const nulls = values.runs ?? defaultRuns();
+  const others = Math.max(values.least, Math.ceil(nulls / 4));
   const count = values.smoke ? SMOKE_RUNS : isNull ? nulls : others;
   return Array.from({ length: Math.ceil(count / TASK_RUNS) }, (_, i) => {
     return { row, from: i * TASK_RUNS, to: Math.min(count, (i + 1) * TASK_RUNS), seed, step };
@@ -98,7 +98,7 @@ function defaultRuns(): number {
 async function resultsOf(tasks: readonly Task[]): Promise<Result[]> {
   const rows = allRows();
   const show = progress(tasks.length);
-  const answers = await runTasks(tasks, whole('threads', values.threads), show);
+  const answers = await runTasks(tasks, values.threads, show);
   const results = new Map<number, Result>();
   for (const { task, outcomes } of answers) {
     const row = rows[task.row] as Result['row'];
@@ -124,19 +124,4 @@ function progress(total: number): () => void {
       `${isTTY ? '\r' : ''}${percent} % of the runs, ${elapsed} s${isTTY && done < total ? '' : '\n'}`,
     );
   };
-}
-
-function whole(name: string, text: string, least = 1): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least) {
-    throw new UsageError(`--${name} wants a whole number of ${least} or more, not ${text}`);
-  }
-  return value;
-}
-
-/** A wrong command line is told in a line, everything else as it is. */
-function refuse(thrown: unknown): number {
-  if (!(thrown instanceof UsageError)) throw thrown;
-  process.stderr.write(`${thrown.message}\n`);
-  return 2;
 }

@@ -1,26 +1,34 @@
 /**
  * Two ingest workers beside one thread, in turn, A B A B: CPU time per span, how a few connections are shared out, and
  * throughput where the work is heavy. The load comes from this process, on the same machine.
- *
- *   npm run bench:workers [-- --rounds 5 --seconds 4 --only cpu,balance,heavy]
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { number, scriptOptions, someOf, whole } from '../script.ts';
 import { traceRequest } from '../load/requests.ts';
 import { type Client, type Effort, grpcClient, jsonClient, keepSending, sendAtRate } from './clients.ts';
 import { requestType } from '../../proto/otlp/schema.ts';
 import { type Reading, Server, startSink } from './server.ts';
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', default: 'cpu,balance,heavy' },
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '4' },
-  },
+const HELP = `Two ingest workers beside one thread, in turn: what a span costs, how connections are shared out, and throughput.
+
+usage: npm run bench:workers -- [options]
+
+  --only LIST  of cpu,balance,heavy (all)
+  --rounds N   rounds of each, in turn (5)
+  --seconds N  seconds of a round (4)
+  --help       this
+
+example: npm run bench:workers -- --only heavy --rounds 9
+`;
+const {
+  only: ONLY,
+  rounds: ROUNDS,
+  seconds: SECONDS,
+} = scriptOptions('bench:workers', HELP, {
+  only: someOf(['cpu', 'balance', 'heavy']),
+  rounds: whole(5),
+  seconds: number(4),
 });
-const ONLY = values.only.split(',');
-const ROUNDS = Number(values.rounds);
-const SECONDS = Number(values.seconds);
 const BALANCE_SECONDS = 14;
 /** Spans a second: enough to keep two workers a third busy. */
 const BALANCE_SPANS = 400_000;

@@ -2,9 +2,9 @@
  * Windback under bad luck: rounds of load during which processes are killed, brokers and destinations go away, networks
  * break, disks fill and clocks jump; after each the books must balance. `npm run chaos -- --help`.
  */
-import { parseArgs } from 'node:util';
+import { scriptOptions, someOf, text, whole } from '../../bench/script.ts';
 import { runChaos } from './chaos.ts';
-import { FAULT_KINDS, type FaultKind } from './plan.ts';
+import { FAULT_KINDS } from './plan.ts';
 
 const HELP = `usage: npm run chaos -- [options]
 
@@ -27,39 +27,24 @@ Examples:
 It needs Java and Maven, or Docker, for Kafka. The full disk needs root, to mount a small file system.
 `;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '20' },
-    seed: { type: 'string', default: '1' },
-    'only-round': { type: 'string' },
-    faults: { type: 'string', default: FAULT_KINDS.join(',') },
-    keep: { type: 'string', default: 'chaos-found' },
-    help: { type: 'boolean', default: false },
-  },
+const options = scriptOptions('chaos', HELP, {
+  rounds: whole(20),
+  seed: whole(1),
+  'only-round': whole(),
+  faults: someOf(FAULT_KINDS),
+  keep: text('chaos-found'),
 });
 
-const kinds = values.faults.split(',') as FaultKind[];
-const unknown = kinds.filter((kind) => !FAULT_KINDS.includes(kind));
-const numbers = [values.rounds, values.seed, values['only-round'] ?? '1'].map(Number);
-
-if (values.help) process.stdout.write(HELP);
-else if (unknown.length > 0 || numbers.some((number) => !Number.isInteger(number) || number < 1)) {
-  process.stderr.write(
-    `chaos: ${unknown.length > 0 ? `no such fault: ${unknown.join(', ')}` : 'want whole numbers'}; see --help\n`,
-  );
-  process.exitCode = 2;
-} else {
-  const only = values['only-round'];
-  const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  const isFine = await runChaos({
-    seed: Number(values.seed),
-    first: Number(only ?? 1),
-    last: Number(only ?? values.rounds),
-    kinds,
-    keepIn: values.keep,
-    say: (line) => process.stdout.write(`${line}\n`),
-    signal: stop.signal,
-  });
-  process.exitCode = isFine ? 0 : 1;
-}
+const only = options['only-round'];
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+const isFine = await runChaos({
+  seed: options.seed,
+  first: only ?? 1,
+  last: only ?? options.rounds,
+  kinds: options.faults,
+  keepIn: options.keep,
+  say: (line) => process.stdout.write(`${line}\n`),
+  signal: stop.signal,
+});
+process.exitCode = isFine ? 0 : 1;

@@ -1,9 +1,10 @@
 /** Tests a server of OTLP against the specification: `npm run conformance -- --help`. */
 import { writeFileSync } from 'node:fs';
+import { forScript } from '../../bench/script.ts';
 import { chosen } from './choose.ts';
 import type { Clause } from './clause.ts';
 import { openEndpoint } from './open.ts';
-import { HELP, type Options, parseOptions, UsageError } from './options.ts';
+import { HELP, type Options, parseOptions } from './options.ts';
 import { writeTable } from './page.ts';
 import { countsOf, jsonReport, markdownReport, type Tested, textReport } from './report.ts';
 import { type ClauseResult, runClauses } from './run.ts';
@@ -14,22 +15,15 @@ import { start, TOO_LARGE_BYTES } from './systems.ts';
 const TOO_LARGE_BYTES_DEFAULT = 80 * 1024 * 1024;
 
 const FAILED = 1;
-const USAGE = 2;
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-try {
-  process.exitCode = await main(parseOptions(process.argv.slice(2)));
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  say(`${error.message}\nnpm run conformance -- --help shows the options`);
-  process.exitCode = USAGE;
-}
+const args = process.argv.slice(2);
+const chosenOf = (options: Options) => ({ options, clauses: chosen(options) });
+process.exitCode = await main(forScript('conformance', HELP, args, () => chosenOf(parseOptions(args))));
 
 /** The exit code. */
-async function main(options: Options): Promise<number> {
-  const clauses = chosen(options);
-  if (options.does === 'help') process.stdout.write(HELP);
+async function main({ options, clauses }: ReturnType<typeof chosenOf>): Promise<number> {
   if (options.does === 'list') process.stdout.write(list(clauses));
   if (options.does !== 'run') return 0;
   const [tested, results] = await (options.start === undefined

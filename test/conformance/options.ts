@@ -1,4 +1,5 @@
-import { parseArgs } from 'node:util';
+import { usage } from '../../cmd/args.ts';
+import { flag, oneOf, type Option, readOptions, text, texts } from '../../bench/script.ts';
 import { LEVELS, type Level } from './clause.ts';
 import { SYSTEM_NAMES, type SystemName } from './systems.ts';
 
@@ -42,29 +43,39 @@ export interface Options {
   readonly only: readonly string[];
   readonly levels: readonly Level[];
   readonly json: string | undefined;
-  readonly does: 'run' | 'list' | 'help';
+  readonly does: 'run' | 'list';
   readonly isWritten: boolean;
 }
 
-/** A command line that cannot be meant. */
-export class UsageError extends Error {}
-
-/** Throws `UsageError`. */
+/** Throws `PipelineError` with the code `usage`. */
 export function parseOptions(argv: readonly string[]): Options {
-  const { values } = parsed(argv);
-  const { grpc, http, sink, only = [], json, level = 'expected' } = values;
+  const values = readOptions(argv, {
+    grpc: text(),
+    http: text(),
+    header: headers,
+    sink: text(),
+    'too-large': size,
+    overload: size,
+    start: oneOf(SYSTEM_NAMES),
+    only: texts,
+    level: oneOf(LEVELS, 'expected'),
+    list: flag,
+    json: text(),
+    write: flag,
+  });
+  const { grpc, http, sink, only, json, level } = values;
   for (const [name, address] of Object.entries({ grpc, http, sink })) {
     if (address !== undefined && !/^(\[[^\]]+\]|[^:/]+):\d{1,5}$/.test(address)) {
-      throw new UsageError(`--${name} wants HOST:PORT, such as localhost:4317, not ${address}`);
+      throw usage(`--${name} wants HOST:PORT, such as localhost:4317, not ${address}`);
     }
   }
   const isGiven = grpc !== undefined || http !== undefined;
   const start = isGiven ? values.start : (values.start ?? 'windback');
-  if (isGiven && start !== undefined) throw new UsageError('--start is instead of --grpc and --http');
-  if (!isGiven && sink !== undefined) throw new UsageError('--sink is for endpoints of your own');
-  if (isGiven && values.write === true) throw new UsageError('--write is for what --start started');
-  if (values.write === true && (only.length > 0 || values.level !== undefined)) {
-    throw new UsageError('--write wants all clauses: leave --only and --level out');
+  if (isGiven && start !== undefined) throw usage('--start is instead of --grpc and --http');
+  if (!isGiven && sink !== undefined) throw usage('--sink is for endpoints of your own');
+  if (isGiven && values.write) throw usage('--write is for what --start started');
+  if (values.write && (only.length > 0 || level !== 'expected')) {
+    throw usage('--write wants all clauses: leave --only and --level out');
   }
   return {
     grpc,
@@ -72,60 +83,37 @@ export function parseOptions(argv: readonly string[]): Options {
     sink,
     only,
     json,
-    headers: Object.fromEntries((values.header ?? []).map(headerOf)),
-    tooLargeBytes: sizeOf('too-large', values['too-large']),
-    overloadBytes: sizeOf('overload', values.overload),
-    start: start === undefined ? undefined : oneOf('start', start, SYSTEM_NAMES),
-    levels: LEVELS.slice(0, LEVELS.indexOf(oneOf('level', level, LEVELS)) + 1),
-    does: values.help === true ? 'help' : values.list === true ? 'list' : 'run',
-    isWritten: values.write ?? false,
+    headers: values.header,
+    tooLargeBytes: values['too-large'],
+    overloadBytes: values.overload,
+    start,
+    levels: LEVELS.slice(0, LEVELS.indexOf(level) + 1),
+    does: values.list ? 'list' : 'run',
+    isWritten: values.write,
   };
 }
 
-function parsed(argv: readonly string[]) {
-  const text = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        grpc: text,
-        http: text,
-        sink: text,
-        'too-large': text,
-        overload: text,
-        start: text,
-        level: text,
-        json: text,
-        list: flag,
-        write: flag,
-        help: flag,
-        only: { type: 'string', multiple: true },
-        header: { type: 'string', multiple: true },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
-  }
-}
+const headers: Option<Readonly<Record<string, string>>> = {
+  type: 'string',
+  isMultiple: true,
+  read: (given) => Object.fromEntries(given.map(headerOf)),
+};
 
 function headerOf(given: string): [name: string, value: string] {
   const [, name, value] = /^([!-9;-~]+): *(.*)$/.exec(given) ?? [];
-  if (name === undefined || value === undefined) throw new UsageError(`--header wants 'NAME: VALUE', not ${given}`);
+  if (name === undefined || value === undefined) throw usage(`--header wants 'NAME: VALUE', not "${given}"`);
   return [name.toLowerCase(), value];
-}
-
-function oneOf<Name extends string>(option: string, given: string, names: readonly Name[]): Name {
-  const found = names.find((name) => name === given);
-  if (found === undefined) throw new UsageError(`--${option} is one of ${names.join(', ')}, not ${given}`);
-  return found;
 }
 
 const UNITS: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
-function sizeOf(option: string, given: string | undefined): number | undefined {
-  if (given === undefined) return undefined;
-  const [, number, unit = ''] = /^(\d+)(KiB|MiB|GiB)$/.exec(given) ?? [];
-  if (number === undefined) throw new UsageError(`--${option} wants a size such as 24MiB, not ${given}`);
-  return Number(number) * (UNITS[unit] as number);
-}
+/** In bytes. */
+const size: Option<number | undefined> = {
+  type: 'string',
+  read([given], option) {
+    if (given === undefined) return undefined;
+    const [, amount, unit = ''] = /^(\d+)(KiB|MiB|GiB)$/.exec(given) ?? [];
+    if (amount === undefined) throw usage(`${option} wants a size such as 24MiB, not "${given}"`);
+    return Number(amount) * (UNITS[unit] as number);
+  },
+};

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { flag, number, scriptOptions, text, whole } from '../../bench/script.ts';
 import { fuzz } from './fuzz.ts';
 import { inputOf } from './input.ts';
 import { allTargets } from './targets.ts';
@@ -28,20 +28,16 @@ Examples:
 /** Growth that is none: heaps breathe. */
 const GROWTH_BYTES_MAX = 150 * 1024 * 1024;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '1' },
-    seed: { type: 'string', default: '1' },
-    only: { type: 'string', default: '' },
-    out: { type: 'string', default: 'fuzz-found' },
-    replay: { type: 'string' },
-    list: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const values = scriptOptions('fuzz', HELP, {
+  minutes: number(1),
+  seed: whole(1, 0),
+  only: text(''),
+  out: text('fuzz-found'),
+  replay: text(),
+  list: flag,
 });
 
-if (values.help) process.stdout.write(HELP);
-else if (values.list) for (const { name } of await allTargets()) process.stdout.write(`${name}\n`);
+if (values.list) for (const { name } of await allTargets()) process.stdout.write(`${name}\n`);
 else if (values.replay !== undefined) await replay(values.replay);
 else process.exitCode = (await run()) ? 0 : 1;
 
@@ -55,10 +51,10 @@ async function replay(path: string): Promise<void> {
 
 /** Whether nothing was found. */
 async function run(): Promise<boolean> {
-  const seed = Number(values.seed);
+  const { seed } = values;
   const result = await fuzz({
     seed,
-    seconds: Number(values.minutes) * 60,
+    seconds: values.minutes * 60,
     only: values.only,
     progress: (line) => process.stderr.write(`${line}\n`),
   });
