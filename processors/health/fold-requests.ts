@@ -1,11 +1,12 @@
 import type { TelemetryBatch } from '../../pipeline/batch.ts';
 import type { Tag } from '../../pipeline/tag.ts';
 import { METRIC_KIND, type PointColumns } from '../../proto/otlp/columns.ts';
-import { type HistogramPoint, readHistogramPoint } from '../../proto/otlp/histogram.ts';
+import { type HistogramPoint, HistogramReader } from '../../proto/otlp/histogram.ts';
 import { binOf } from '../../proto/windback/latency-bins.ts';
 import { type Accumulator, METRIC, type Series } from './accumulator.ts';
 import { type CumulativePoint, CumulativeTable, reasonOf } from './cumulative.ts';
 import { orMalformed } from './malformed.ts';
+import { TextNumbers } from './numbers.ts';
 import type { FoldPolicy, Tally } from './policy.ts';
 import { type RequestAttributes, RequestAttributesReader } from './request-attributes.ts';
 
@@ -34,7 +35,9 @@ interface RequestMetric {
 /** Folds request-duration histograms. Cumulative ones are turned into differences. */
 export class RequestFolder {
   readonly #totals = new CumulativeTable<Total>(MAX_CUMULATIVE_SERIES);
+  readonly #histograms = new HistogramReader();
   readonly #attributes = new RequestAttributesReader();
+  readonly #keys = new SeriesKeys(MAX_CUMULATIVE_SERIES);
 
   fold(
     batch: TelemetryBatch,
@@ -47,13 +50,12 @@ export class RequestFolder {
     tally: Tally,
   ): void {
     const columns = batch.columns as PointColumns;
-    const point = orMalformed(() => readSound(batch, columns, i, this.#attributes, tally), tally);
+    const point = orMalformed(() => this.#readSound(batch, columns, i, tally), tally);
     if (point === undefined) return;
     const { histogram, attributes } = point;
     const isCumulative = columns.temporality[i] === CUMULATIVE;
-    const key = isCumulative ? keyOf(tag, metric, attributes) : '';
     const counts = isCumulative
-      ? this.#difference(key, histogram, columns.timeSeconds[i] as number, columns.kind[i] as number, tally)
+      ? this.#difference(this.#keys.of(tag, metric.name, attributes.key), histogram, columns, i, tally)
       : histogram.counts;
     if (counts === undefined) return;
     const requests = sumOf(counts);
@@ -69,22 +71,72 @@ export class RequestFolder {
   #difference(
     key: string,
     histogram: HistogramPoint,
-    timeSeconds: number,
-    kind: number,
+    columns: PointColumns,
+    i: number,
     tally: Tally,
   ): readonly number[] | undefined {
-    const total = { histogram, timeSeconds, startSeconds: histogram.startTime / 1e9, total: sumOf(histogram.counts) };
-    const { progress, last } = this.#totals.advance(key, total);
+    const { startTime, total } = histogram;
+    const timeSeconds = columns.timeSeconds[i] as number;
+    const point = { histogram, timeSeconds, startSeconds: startTime / 1e9, total };
+    const { progress, last } = this.#totals.advance(key, point);
     const reason = reasonOf(progress);
     if (reason !== undefined) tally[reason]++;
     if (progress === 'new' || progress === 'renewed') return histogram.counts;
     if (progress !== 'continues' || last === undefined) return undefined;
-    const less = kind === METRIC_KIND.exponentialHistogram ? lessNested : lessEqual;
+    const less = columns.kind[i] === METRIC_KIND.exponentialHistogram ? lessNested : lessEqual;
     const counts = less(histogram, last.histogram);
     if (counts === undefined) tally.boundsChanged++;
     else if (counts.some((count) => count < 0)) tally.counterReset++;
     else return counts;
     return undefined;
+  }
+
+  /** Point i, where it makes sense; undefined where not, which is counted by reason. */
+  #readSound(batch: TelemetryBatch, columns: PointColumns, i: number, tally: Tally): SoundPoint | undefined {
+    const kind = columns.kind[i] as number;
+    const temporality = columns.temporality[i] as number;
+    const offset = columns.offset[i] as number;
+    const length = columns.length[i] as number;
+    const histogram = withOneBucket(this.#histograms.read(batch.bytes, offset, length, kind) as HistogramPoint);
+    const problem = temporality === DELTA || temporality === CUMULATIVE ? problemOf(histogram, kind) : 'temporality';
+    if (problem !== undefined) {
+      tally[problem]++;
+      return undefined;
+    }
+    // Only exponential histograms can count negative durations, apart from the rest: these are left out.
+    if (kind === METRIC_KIND.exponentialHistogram && histogram.count > histogram.total) tally.negative++;
+    const attributes = this.#attributes.read(batch.bytes, offset, length, ATTRIBUTES.get(kind) as number);
+    return { histogram, attributes };
+  }
+}
+
+/**
+ * A short text for each cumulative series: what tells it apart is some hundred characters, to be hashed for every point.
+ * A series has the same one for as long as a table of `limit` series would know it.
+ */
+class SeriesKeys {
+  readonly #senders: TextNumbers;
+  readonly #metrics: TextNumbers;
+  readonly #attributes: TextNumbers;
+  #tag: Tag | undefined;
+  #metric = '';
+  /** What keys of this tag and metric begin with. */
+  #beginning = '';
+
+  constructor(limit: number) {
+    this.#senders = new TextNumbers(limit);
+    this.#metrics = new TextNumbers(limit);
+    this.#attributes = new TextNumbers(limit);
+  }
+
+  of(tag: Tag, metric: string, attributes: string): string {
+    if (tag !== this.#tag || metric !== this.#metric) {
+      const sender = this.#senders.of(`${tag.serviceKey}|${tag.version}|${tag.instance}`);
+      this.#beginning = `${sender}|${this.#metrics.of(metric)}|`;
+      this.#tag = tag;
+      this.#metric = metric;
+    }
+    return this.#beginning + this.#attributes.of(attributes);
   }
 }
 
@@ -93,39 +145,16 @@ interface SoundPoint {
   readonly attributes: RequestAttributes;
 }
 
-/** Point i, where it makes sense; undefined where not, which is counted by reason. */
-function readSound(
-  batch: TelemetryBatch,
-  columns: PointColumns,
-  i: number,
-  reader: RequestAttributesReader,
-  tally: Tally,
-): SoundPoint | undefined {
-  const kind = columns.kind[i] as number;
-  const temporality = columns.temporality[i] as number;
-  const offset = columns.offset[i] as number;
-  const length = columns.length[i] as number;
-  const histogram = withOneBucket(readHistogramPoint(batch.bytes, offset, length, kind) as HistogramPoint);
-  const problem = temporality === DELTA || temporality === CUMULATIVE ? problemOf(histogram, kind) : 'temporality';
-  if (problem !== undefined) {
-    tally[problem]++;
-    return undefined;
-  }
-  // Only exponential histograms can count negative durations, apart from the rest: these are left out.
-  if (kind === METRIC_KIND.exponentialHistogram && histogram.count > sumOf(histogram.counts)) tally.negative++;
-  return { histogram, attributes: reader.read(batch.bytes, offset, length, ATTRIBUTES.get(kind) as number) };
-}
-
 /** A histogram may leave its buckets out and give the count alone. */
 function withOneBucket(point: HistogramPoint): HistogramPoint {
   if (point.counts.length > 0) return point;
-  return { ...point, bounds: [Number.POSITIVE_INFINITY], counts: [point.count] };
+  return { ...point, bounds: [Number.POSITIVE_INFINITY], counts: [point.count], total: point.count };
 }
 
-function problemOf({ count, sum, bounds, counts }: HistogramPoint, kind: number): keyof Tally | undefined {
+function problemOf({ count, sum, bounds, counts, total }: HistogramPoint, kind: number): keyof Tally | undefined {
   if (!Number.isFinite(sum)) return 'notANumber';
   // Negative counts arrive as huge ones, since the wire has none.
-  if (!Number.isSafeInteger(count) || !Number.isSafeInteger(sumOf(counts))) return 'absurdCount';
+  if (!Number.isSafeInteger(count) || !Number.isSafeInteger(total)) return 'absurdCount';
   const finite = kind === METRIC_KIND.histogram ? bounds.length - 1 : bounds.length;
   for (let i = 0; i < finite; i++) {
     const bound = bounds[i] as number;
@@ -136,13 +165,8 @@ function problemOf({ count, sum, bounds, counts }: HistogramPoint, kind: number)
 
 function sumOf(counts: readonly number[]): number {
   let sum = 0;
-  for (const count of counts) sum += count;
+  for (let i = 0; i < counts.length; i++) sum += counts[i] as number;
   return sum;
-}
-
-/** One cumulative series. */
-function keyOf(tag: Tag, { name }: RequestMetric, { key }: RequestAttributes): string {
-  return `${tag.serviceKey}|${tag.version}|${tag.instance}|${name}|${key}`;
 }
 
 function seriesOf(
@@ -167,19 +191,22 @@ function addCounts(
   unitNs: number,
   isBad: boolean,
 ): void {
-  counts.forEach((count, bucket) => {
-    if (count === 0) return;
+  for (let bucket = 0; bucket < counts.length; bucket++) {
+    const count = counts[bucket] as number;
+    if (count === 0) continue;
     series.all += count;
     if (isBad) series.bad += count;
     // A histogram of one bucket, without bounds, counts requests and knows nothing of their latency.
     if (bounds.length > 1) series.addToBin(binOf(boundNs(bounds, bucket, unitNs)), count);
-  });
+  }
 }
 
 /** What an explicit histogram counted since `last`; undefined where its bounds are others. */
 function lessEqual(point: HistogramPoint, last: HistogramPoint): readonly number[] | undefined {
+  const { bounds } = last;
   const isSame =
-    last.bounds.length === point.bounds.length && last.bounds.every((bound, i) => bound === point.bounds[i]);
+    bounds === point.bounds ||
+    (bounds.length === point.bounds.length && bounds.every((bound, i) => bound === point.bounds[i]));
   return isSame ? point.counts.map((count, i) => count - (last.counts[i] ?? 0)) : undefined;
 }
 

@@ -59,6 +59,8 @@ export function attributesText(bytes: Uint8Array, offset: number, length: number
 }
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {
+  // Requests lie in Buffers: of these, no view is needed.
+  if (bytes instanceof Buffer) return bytes.toString('latin1', start, end);
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
 }
 

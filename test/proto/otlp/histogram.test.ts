@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { METRIC_KIND } from '../../../proto/otlp/columns.ts';
-import { readHistogramPoint } from '../../../proto/otlp/histogram.ts';
+import { HistogramReader } from '../../../proto/otlp/histogram.ts';
 import { messageType } from '../../../proto/otlp/schema.ts';
 import { WireError } from '../../../proto/wire/reader.ts';
 import { encodeTree, mutated, wireTree } from '../../support/otlp-wire.ts';
@@ -11,7 +11,7 @@ const EXPLICIT = messageType('opentelemetry.proto.metrics.v1.HistogramDataPoint'
 const EXPONENTIAL = messageType('opentelemetry.proto.metrics.v1.ExponentialHistogramDataPoint');
 
 function read(bytes: Uint8Array, kind: number) {
-  return readHistogramPoint(bytes, 0, bytes.length, kind);
+  return new HistogramReader().read(bytes, 0, bytes.length, kind);
 }
 
 describe('an explicit histogram', () => {
@@ -25,7 +25,28 @@ describe('an explicit histogram', () => {
       sum: 7.5,
       bounds: [0.1, 0.5, Number.POSITIVE_INFINITY],
       counts: [1, 2, 3],
+      total: 6,
     });
+  });
+
+  test('bounds of the point before are the same array, and any others are what they are', () => {
+    const bounds = fc.array(fc.constantFrom(0.1, 0.5, 1, -1, Number.NaN, Number.POSITIVE_INFINITY), { maxLength: 4 });
+    const reader = new HistogramReader();
+    fc.assert(
+      fc.property(fc.array(bounds, { maxLength: 6 }), (points) => {
+        let before: readonly number[] | undefined;
+        for (const explicitBounds of points) {
+          const bytes = EXPLICIT.encode(EXPLICIT.fromObject({ explicitBounds })).finish();
+          const point = reader.read(bytes, 0, bytes.length, METRIC_KIND.histogram);
+          expect(point?.bounds).toEqual([...explicitBounds, Number.POSITIVE_INFINITY]);
+          const isUsual = explicitBounds.every((bound) => Number.isFinite(bound));
+          const isSame =
+            before?.length === explicitBounds.length + 1 && explicitBounds.every((b, i) => b === before?.[i]);
+          if (isUsual && isSame) expect(point?.bounds).toBe(before);
+          before = point?.bounds;
+        }
+      }),
+    );
   });
 
   test('counts and bounds that are not packed', () => {

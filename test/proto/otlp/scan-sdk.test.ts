@@ -25,7 +25,7 @@ import {
   type PointColumns,
   type SpanColumns,
 } from '../../../proto/otlp/columns.ts';
-import { readHistogramPoint } from '../../../proto/otlp/histogram.ts';
+import { HistogramReader } from '../../../proto/otlp/histogram.ts';
 import { traceIdOf } from '../../../proto/otlp/ids.ts';
 import { decodeToJson } from '../../../proto/otlp/json-decode.ts';
 import { readAttributes, text, withAttributes } from '../../../proto/otlp/resource.ts';
@@ -136,7 +136,7 @@ test('metrics', async () => {
   );
   const histogram = (name: string) => {
     const i = rows.findIndex(([found]) => found === name);
-    return readHistogramPoint(
+    return new HistogramReader().read(
       batch.bytes,
       columns.offset[i] as number,
       columns.length[i] as number,

@@ -1,0 +1,15 @@
+import { expect, test } from 'vitest';
+import { TextNumbers } from '../../../processors/health/numbers.ts';
+
+test('a text keeps its number while it is used, and none has the number of another', () => {
+  const numbers = new TextNumbers(3);
+  const first = numbers.of('a');
+  const given = new Set([first]);
+  for (let i = 0; i < 100; i++) {
+    given.add(numbers.of(`${i}`));
+    expect(numbers.of('a')).toBe(first);
+  }
+  expect(given.size).toBe(101);
+  for (let i = 0; i < 3; i++) numbers.of(`later ${i}`);
+  expect(given).not.toContain(numbers.of('a'));
+});
