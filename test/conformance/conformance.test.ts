@@ -5,26 +5,28 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLAUSES } from './all-clauses.ts';
+import type { Clause } from './clause.ts';
 import { chosen } from './choose.ts';
 import { openEndpoint } from './open.ts';
 import { parseOptions } from './options.ts';
 import { PAGE, withTable } from './page.ts';
 import { type ClauseResult, runClauses } from './run.ts';
 import { Sink } from './sink.ts';
-import { type Running, start, TOO_LARGE_BYTES } from './systems.ts';
+import { type Running, start, startSecure, TOO_LARGE_BYTES } from './systems.ts';
 import { GRPC_FAULTS, WrongGrpc } from './wrong-grpc.ts';
 import { HTTP_FAULTS, WrongHttp } from './wrong-http.ts';
 
 const SUITE_MS_MAX = 100_000;
 
 const sink = new Sink();
+let sinkAddress: string;
 let windback: Running;
 let wrongHttp: WrongHttp;
 let wrongGrpc: WrongGrpc;
 
 beforeAll(async () => {
-  const address = await sink.start('127.0.0.1', 0);
-  windback = await start('windback', Number(address.split(':').at(-1)), () => {});
+  sinkAddress = await sink.start('127.0.0.1', 0);
+  windback = await start('windback', Number(sinkAddress.split(':').at(-1)), () => {});
   wrongHttp = new WrongHttp(windback.http);
   wrongGrpc = new WrongGrpc(windback.grpc);
 });
@@ -36,10 +38,13 @@ afterAll(async () => {
   sink.close();
 });
 
-async function results(grpc: string, http: string, overloadBytes?: number): Promise<ClauseResult[]> {
-  const endpoint = openEndpoint({ grpc, http, tooLargeBytes: TOO_LARGE_BYTES, overloadBytes, sink });
+async function results(
+  { grpc, http, security, overloadBytes }: Partial<Running>,
+  clauses: readonly Clause[] = CLAUSES,
+): Promise<ClauseResult[]> {
+  const endpoint = openEndpoint({ grpc, http, security, tooLargeBytes: TOO_LARGE_BYTES, overloadBytes, sink });
   try {
-    return await runClauses(CLAUSES, endpoint, { hasGrpc: true, hasHttp: true });
+    return await runClauses(clauses, endpoint, { hasGrpc: true, hasHttp: true });
   } finally {
     endpoint.close();
   }
@@ -49,15 +54,32 @@ const broken = (all: readonly ClauseResult[]): string[] =>
   all.filter(({ failures }) => failures.length > 0).map(({ clause }) => clause.id);
 
 describe('the suite', () => {
+  const wantNothingWrong = (all: readonly ClauseResult[]): void => {
+    expect(all.flatMap(({ clause, failures }) => failures.map((failure) => ({ id: clause.id, ...failure })))).toEqual(
+      [],
+    );
+    const left = all.filter(({ notOffered }) => notOffered.length > 0).map(({ clause }) => clause.id);
+    expect(left.filter((id) => !id.includes('partial-success'))).toEqual([]);
+  };
+
+  it('finds nothing wrong with Windback', async () => wantNothingWrong(await results(windback)), SUITE_MS_MAX);
+
   it(
-    'finds nothing wrong with Windback',
+    'finds nothing wrong with Windback over TLS, which lets in only who shows a certificate',
     async () => {
-      const all = await results(windback.grpc, windback.http, windback.overloadBytes);
-      expect(all.flatMap(({ clause, failures }) => failures.map((failure) => ({ id: clause.id, ...failure })))).toEqual(
-        [],
-      );
-      const left = all.filter(({ notOffered }) => notOffered.length > 0).map(({ clause }) => clause.id);
-      expect(left.filter((id) => !id.includes('partial-success'))).toEqual([]);
+      const secure = await startSecure(Number(sinkAddress.split(':').at(-1)), () => {});
+      try {
+        wantNothingWrong(await results(secure));
+        const { security, ...stranger } = secure;
+        const exports = CLAUSES.filter(({ id }) => id.endsWith('.export'));
+        const all = await results({ ...stranger, security: { ca: security?.ca } }, exports);
+        expect(all.map(({ clause, passed }) => [clause.id, passed])).toEqual([
+          ['grpc.export', 0],
+          ['http.export', 0],
+        ]);
+      } finally {
+        await secure.stop();
+      }
     },
     SUITE_MS_MAX,
   );
@@ -65,7 +87,7 @@ describe('the suite', () => {
   it(
     'finds what is wrong with servers that are wrong, and nothing else',
     async () => {
-      const all = await results(await wrongGrpc.start(), await wrongHttp.start());
+      const all = await results({ grpc: await wrongGrpc.start(), http: await wrongHttp.start() });
       const faults = [...Object.values(GRPC_FAULTS), ...Object.values(HTTP_FAULTS)];
       const meant = new Set(faults.flatMap(({ breaks }) => breaks));
       expect(broken(all).toSorted()).toEqual([...meant].toSorted());
@@ -121,6 +143,12 @@ describe('npm run conformance', () => {
     [['--grpc', 'localhost:4317', '--start', 'collector'], '--start is instead of --grpc and --http'],
     [['--sink', 'localhost:5318'], '--sink is for endpoints of your own'],
     [['--write', '--level', 'MUST'], '--write wants all clauses'],
+    [['--grpc', 'localhost:4317', '--insecure'], '--ca, --cert, --key and --insecure want --tls'],
+    [['--tls', '--insecure'], 'are for endpoints of your own'],
+    [['--grpc', 'localhost:4317', '--tls', '--cert', import.meta.filename], '--cert and --key want each other'],
+    [['--grpc', 'localhost:4317', '--tls', '--ca', 'nowhere.pem'], '--ca: ENOENT'],
+    [['--start', 'collector', '--tls'], '--tls starts Windback only'],
+    [['--write', '--tls'], '--write is for what is started without --tls'],
   ])('refuses %j', (args, why) => {
     expect(() => chosen(parseOptions(args))).toThrow(expect.objectContaining({ code: 'usage' }));
     expect(() => chosen(parseOptions(args))).toThrow(why);

@@ -10,8 +10,11 @@ export interface Endpoint {
   openGrpc(): GrpcClient;
   /** Another HTTP/1.1 client, with connections of its own. */
   openHttp(): HttpClient;
-  /** HTTP/2 with prior knowledge. Rejects with `NotOffered` where the server does not begin with its settings. */
-  openH2c(): Promise<HttpClient>;
+  /**
+   * HTTP/2 on the port of HTTP/1.1: with prior knowledge, or by ALPN over TLS. Rejects with `NotOffered` where the server
+   * does not begin with its settings.
+   */
+  openHttp2(): Promise<HttpClient>;
   /** A request of as many bytes is larger than the server takes. */
   readonly tooLargeBytes: number;
   /** As many bytes of unfinished requests are more than the server holds; undefined where nobody said. */

@@ -9,7 +9,7 @@ import { writeTable } from './page.ts';
 import { countsOf, jsonReport, markdownReport, type Tested, textReport } from './report.ts';
 import { type ClauseResult, runClauses } from './run.ts';
 import { Sink } from './sink.ts';
-import { start, TOO_LARGE_BYTES } from './systems.ts';
+import { start, startSecure, TOO_LARGE_BYTES } from './systems.ts';
 
 /** Larger than what any server that is known takes unless told otherwise. */
 const TOO_LARGE_BYTES_DEFAULT = 80 * 1024 * 1024;
@@ -44,10 +44,11 @@ type Report = readonly [Tested, ClauseResult[]];
 async function testStarted(options: Options, clauses: readonly Clause[]): Promise<Report> {
   const sink = new Sink();
   const address = await sink.start('127.0.0.1', 0);
-  const running = await start(options.start as 'windback', Number(address.split(':').at(-1)), say);
+  const port = Number(address.split(':').at(-1));
+  const running = await (options.isSecure ? startSecure(port, say) : start(options.start as 'windback', port, say));
   try {
-    const { title, grpc, http, overloadBytes } = running;
-    const endpoint = openEndpoint({ grpc, http, tooLargeBytes: TOO_LARGE_BYTES, overloadBytes, sink });
+    const { title, grpc, http, security, overloadBytes } = running;
+    const endpoint = openEndpoint({ grpc, http, security, tooLargeBytes: TOO_LARGE_BYTES, overloadBytes, sink });
     const results = await runClauses(clauses, endpoint, { hasGrpc: true, hasHttp: true, done: progress(clauses) });
     endpoint.close();
     return [{ title, grpc, http }, results];
@@ -58,13 +59,21 @@ async function testStarted(options: Options, clauses: readonly Clause[]): Promis
 }
 
 async function testGiven(options: Options, clauses: readonly Clause[]): Promise<Report> {
-  const { grpc, http, headers, sink: listensAt, tooLargeBytes = TOO_LARGE_BYTES_DEFAULT, overloadBytes } = options;
+  const {
+    grpc,
+    http,
+    headers,
+    security,
+    sink: listensAt,
+    tooLargeBytes = TOO_LARGE_BYTES_DEFAULT,
+    overloadBytes,
+  } = options;
   const sink = listensAt === undefined ? undefined : new Sink();
   if (listensAt !== undefined) {
     const [, host = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(listensAt) ?? [];
     await sink?.start(host, Number(port));
   }
-  const endpoint = openEndpoint({ grpc, http, headers, tooLargeBytes, overloadBytes, sink });
+  const endpoint = openEndpoint({ grpc, http, headers, security, tooLargeBytes, overloadBytes, sink });
   const settings = { hasGrpc: grpc !== undefined, hasHttp: http !== undefined, done: progress(clauses) };
   const results = await runClauses(clauses, endpoint, settings);
   endpoint.close();

@@ -3,6 +3,7 @@ import { NotOffered } from './clause.ts';
 import { GrpcClient } from './clients/grpc.ts';
 import { Http1Client, Http2Client } from './clients/http.ts';
 import { connected } from './clients/http2-session.ts';
+import type { Security } from './clients/security.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Sink } from './sink.ts';
 
@@ -12,6 +13,7 @@ export interface EndpointSettings {
   readonly http?: string | undefined;
   /** Sent with every request, such as what lets a client in. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly security?: Security | undefined;
   readonly tooLargeBytes: number;
   readonly overloadBytes?: number | undefined;
   readonly sink?: Sink | undefined;
@@ -19,24 +21,24 @@ export interface EndpointSettings {
 
 /** `close` ends every connection that was opened. */
 export function openEndpoint(settings: EndpointSettings): Endpoint & { close(): void } {
-  const { grpc = '', http = '', headers = {}, tooLargeBytes, overloadBytes, sink } = settings;
+  const { grpc = '', http = '', headers = {}, security, tooLargeBytes, overloadBytes, sink } = settings;
   const opened: { close(): void }[] = [];
   const keep = <Client extends { close(): void }>(client: Client): Client => {
     opened.push(client);
     return client;
   };
-  const openH2c = async () => {
-    const session = await connected(http).catch((error: Error) => {
-      throw new NotOffered(`no HTTP/2 without TLS on the HTTP port: ${error.message}`);
+  const openHttp2 = async () => {
+    const session = await connected(http, security).catch((error: Error) => {
+      throw new NotOffered(`no HTTP/2 on the HTTP port: ${error.message}`);
     });
     return keep(new Http2Client(session, headers));
   };
   return {
-    grpc: keep(new GrpcClient(grpc, headers)),
-    http: keep(new Http1Client(http === '' ? 'localhost:0' : http, headers)),
-    openGrpc: () => keep(new GrpcClient(grpc, headers)),
-    openHttp: () => keep(new Http1Client(http, headers, 1)),
-    openH2c,
+    grpc: keep(new GrpcClient(grpc, headers, security)),
+    http: keep(new Http1Client(http === '' ? 'localhost:0' : http, headers, security)),
+    openGrpc: () => keep(new GrpcClient(grpc, headers, security)),
+    openHttp: () => keep(new Http1Client(http, headers, security, 1)),
+    openHttp2,
     tooLargeBytes,
     overloadBytes,
     sink,

@@ -5,6 +5,8 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { COLLECTOR, COLLECTOR_VERSION, install } from '../../bench/peers/install.ts';
+import { makeCertificates } from '../support/certificates.ts';
+import type { Security } from './clients/security.ts';
 
 export const SYSTEM_NAMES = ['windback', 'collector'] as const;
 export type SystemName = (typeof SYSTEM_NAMES)[number];
@@ -21,6 +23,8 @@ export interface Running {
   readonly title: string;
   readonly grpc: string;
   readonly http: string;
+  /** What it takes to speak to it; undefined where it speaks without TLS. */
+  readonly security: Security | undefined;
   readonly overloadBytes: number | undefined;
   stop(): Promise<void>;
 }
@@ -42,13 +46,39 @@ const SYSTEMS: Readonly<Record<SystemName, System>> = {
   collector: { title: `OpenTelemetry Collector ${COLLECTOR_VERSION}`, command: COLLECTOR, args: [] },
 };
 
-/** Starts it, sending what it takes to this port. Rejects, with what it said, where it does not come up. */
+/** Starts it without TLS, sending what it takes to this port. Rejects, with what it said, where it does not come up. */
 export async function start(name: SystemName, sinkPort: number, say: (line: string) => void): Promise<Running> {
+  return started(name, sinkPort, say, []);
+}
+
+/** The same for Windback with TLS on both listeners, which lets in only who shows a certificate. */
+export async function startSecure(sinkPort: number, say: (line: string) => void): Promise<Running> {
+  const files = makeCertificates();
+  const tls = `{cert_file: ${files.file('server.pem')}, key_file: ${files.file('server.key')}, client_ca_file: ${files.file('ca.pem')}}`;
+  const secured = `yaml:{receivers: {otlp: {protocols: {grpc: {tls: ${tls}}, http: {tls: ${tls}}}}}}`;
+  const running = await started('windback', sinkPort, say, ['--config', secured]);
+  return {
+    ...running,
+    title: `${running.title}, over TLS`,
+    security: { ca: files.read('ca.pem'), cert: files.read('client.pem'), key: files.read('client.key') },
+    async stop() {
+      await running.stop();
+      files.remove();
+    },
+  };
+}
+
+async function started(
+  name: SystemName,
+  sinkPort: number,
+  say: (line: string) => void,
+  more: readonly string[],
+): Promise<Running> {
   const why = name === 'collector' ? await install(name, say) : undefined;
   if (why !== undefined) throw new Error(`the Collector cannot be built: ${why}`);
   const { title, command, args, overloadBytes } = SYSTEMS[name];
   const [grpcPort, httpPort] = [await freePort(), await freePort()];
-  const child = spawn(command, [...args, '--config', join(import.meta.dirname, `${name}.yaml`)], {
+  const child = spawn(command, [...args, '--config', join(import.meta.dirname, `${name}.yaml`), ...more], {
     env: {
       ...process.env,
       GRPC_PORT: String(grpcPort),
@@ -66,7 +96,7 @@ export async function start(name: SystemName, sinkPort: number, say: (line: stri
     }
   }
   const [grpc, http] = [`${LOOPBACK}:${grpcPort}`, `${LOOPBACK}:${httpPort}`];
-  return { title, grpc, http, overloadBytes, stop: () => stopped(child) };
+  return { title, grpc, http, security: undefined, overloadBytes, stop: () => stopped(child) };
 }
 
 async function stopped(child: ChildProcess): Promise<void> {

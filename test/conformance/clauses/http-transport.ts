@@ -102,18 +102,18 @@ const http1Clauses: readonly Clause[] = [
   },
 ];
 
-const h2cClauses: readonly Clause[] = [
+const http2Clauses: readonly Clause[] = [
   {
-    id: 'http.h2c',
+    id: 'http.http2',
     level: 'expected',
     section: 'OTLP/HTTP (MAY)',
-    sentence: 'A client may speak HTTP/2 at once, without TLS, on the port of HTTP/1.1.',
+    sentence: 'A client may speak HTTP/2 on the port of HTTP/1.1: at once without TLS, by ALPN with it.',
     over: ['http'],
     cases: [
       ...EACH.map(({ signal, form }) => ({
         name: `${signal}, ${form}`,
-        async run({ openH2c }: Endpoint) {
-          const http = await openH2c();
+        async run({ openHttp2 }: Endpoint) {
+          const http = await openHttp2();
           wantOk(await http.send(postOf(signal, form)), form);
           wantOk(await http.send(gzipped(postOf(signal, form))), form);
           http.close();
@@ -121,8 +121,8 @@ const h2cClauses: readonly Clause[] = [
       })),
       ...EACH_FORM.map((form) => ({
         name: `${form}, bad data`,
-        async run({ openH2c }: Endpoint) {
-          const http = await openH2c();
+        async run({ openHttp2 }: Endpoint) {
+          const http = await openHttp2();
           const answer = await http.send(postBytes('traces', form, Buffer.from('this is neither')));
           want(answer.status === 400, 'HTTP 400', () => httpCame(answer));
           statusIn(answer, form);
@@ -131,8 +131,8 @@ const h2cClauses: readonly Clause[] = [
       })),
       ...EACH_FORM.map((form) => ({
         name: `${form}, too large`,
-        async run({ openH2c, tooLargeBytes }: Endpoint) {
-          const http = await openH2c();
+        async run({ openHttp2, tooLargeBytes }: Endpoint) {
+          const http = await openHttp2();
           const answer = await http.send(postOf('traces', form, largeRequest('traces', tooLargeBytes)));
           want(answer.status >= 400, 'an error', () => httpCame(answer));
           wantOk(await http.send(postOf('traces', form)), form);
@@ -141,8 +141,8 @@ const h2cClauses: readonly Clause[] = [
       })),
       {
         name: `${STREAMS_AT_ONCE} requests at once`,
-        async run({ openH2c }: Endpoint) {
-          const http = await openH2c();
+        async run({ openHttp2 }: Endpoint) {
+          const http = await openHttp2();
           const all = Array.from({ length: STREAMS_AT_ONCE }, () => http.send(postOf('logs', 'protobuf')));
           for (const answer of await Promise.all(all)) wantOk(answer, 'protobuf');
           http.close();
@@ -152,4 +152,4 @@ const h2cClauses: readonly Clause[] = [
   },
 ];
 
-export const httpTransportClauses: readonly Clause[] = [...http1Clauses, ...h2cClauses];
+export const httpTransportClauses: readonly Clause[] = [...http1Clauses, ...http2Clauses];

@@ -3,6 +3,7 @@ import type { ClientHttp2Session } from 'node:http2';
 import { buffer } from 'node:stream/consumers';
 import { type Status, statusOfProtobuf } from '../wire/status.ts';
 import { connected } from './http2-session.ts';
+import type { Security } from './security.ts';
 import { sendPieces } from './send.ts';
 
 export interface GrpcCall {
@@ -51,11 +52,13 @@ export const CODES = [
 export class GrpcClient {
   readonly #address: string;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #security: Security | undefined;
   #session: Promise<ClientHttp2Session> | undefined;
 
   /** `headers` go with every call. */
-  constructor(address: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(address: string, headers: Readonly<Record<string, string>> = {}, security?: Security) {
     this.#headers = headers;
+    this.#security = security;
     this.#address = address;
   }
 
@@ -108,9 +111,9 @@ export class GrpcClient {
   }
 
   async #connected(): Promise<ClientHttp2Session> {
-    const session = await (this.#session ??= connected(this.#address));
+    const session = await (this.#session ??= connected(this.#address, this.#security));
     if (!session.closed && !session.destroyed) return session;
-    return (this.#session = connected(this.#address));
+    return (this.#session = connected(this.#address, this.#security));
   }
 }
 

@@ -1,9 +1,11 @@
 /** HTTP clients that say what they are told to, and nothing clever besides. */
-import { Agent, type IncomingMessage, request as send } from 'node:http';
+import { Agent, type IncomingMessage, request as sendPlain } from 'node:http';
 import type { ClientHttp2Session, IncomingHttpHeaders as Http2Headers } from 'node:http2';
+import { Agent as SecureAgent, request as sendSecure } from 'node:https';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
+import type { Security } from './security.ts';
 import { sendPieces } from './send.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -39,12 +41,15 @@ export class Http1Client implements HttpClient {
   readonly #address: URL;
   readonly #agent: Agent;
   readonly #headers: Headers;
+  readonly #isSecure: boolean;
 
   /** `headers` go with every request. With `connectionsMax` 1 all requests share one connection, for as long as the server keeps it. */
-  constructor(address: string, headers: Headers = {}, connectionsMax = Number.POSITIVE_INFINITY) {
+  constructor(address: string, headers: Headers = {}, security?: Security, connectionsMax = Number.POSITIVE_INFINITY) {
     this.#headers = headers;
+    this.#isSecure = security !== undefined;
     this.#address = new URL(`http://${address}`);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
+    const settings = { keepAlive: true, maxSockets: connectionsMax };
+    this.#agent = security === undefined ? new Agent(settings) : new SecureAgent({ ...settings, ...security });
   }
 
   send(request: HttpRequest): Promise<HttpAnswer> {
@@ -56,7 +61,7 @@ export class Http1Client implements HttpClient {
     return new Promise((resolve, reject) => {
       const { hostname: host, port } = this.#address;
       const length = isChunked || body === undefined ? {} : { 'content-length': body.length };
-      const request = send({
+      const request = (this.#isSecure ? sendSecure : sendPlain)({
         host: host.replace(/^\[|\]$/g, ''),
         port,
         agent: this.#agent,

@@ -1,4 +1,5 @@
 import { type ClientHttp2Session, connect } from 'node:http2';
+import type { Security } from './security.ts';
 
 /** A server of HTTP/2 says its settings first of all (RFC 9113, 3.4); one that does not within this time is none. */
 const SETTINGS_MS_MAX = 3000;
@@ -7,9 +8,9 @@ const SETTINGS_MS_MAX = 3000;
  * A session, once the server has said its settings: that the connection is open tells nothing about what it speaks.
  * Rejects with a plain sentence.
  */
-export function connected(address: string): Promise<ClientHttp2Session> {
+export function connected(address: string, security: Security | undefined): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
-    const session = connect(`http://${address}`);
+    const session = security === undefined ? connect(`http://${address}`) : connect(`https://${address}`, security);
     const refuse = (why: string): void => {
       clearTimeout(timer);
       session.destroy();
