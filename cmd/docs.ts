@@ -1,5 +1,7 @@
 /** The documentation that is generated from the code: texts only, no files. */
+import type { z } from 'zod';
 import { type Option, optionsOf } from '../pipeline/config/options.ts';
+import { basicAuthConfig, bearerTokenAuthConfig } from '../pipeline/auth/config.ts';
 import type { ComponentTable } from '../pipeline/component.ts';
 import { fileStorageConfig } from '../pipeline/config/file-storage.ts';
 import { jsonSchema } from '../pipeline/config/json-schema.ts';
@@ -30,9 +32,11 @@ export function generatedFiles(table: ComponentTable): Generated[] {
     }),
   );
   const storage = 'docs/operations.md';
+  const authentication = 'docs/authentication.md';
   return [
     ...readmes,
     { path: storage, render: (present) => withOptions(present, optionsTable(optionsOf(fileStorageConfig)), storage) },
+    { path: authentication, render: (present) => withOptions(present, authenticatorTables(), authentication) },
     { path: 'docs/schema.json', render: () => `${JSON.stringify(jsonSchema(table), null, 2)}\n` },
     { path: 'docs/errors.md', render: errorsPage },
     { path: 'docs/metrics.md', render: metricsPage },
@@ -57,6 +61,11 @@ export function optionsTable(options: readonly Option[]): string {
   if (options.length === 0) return 'There are no options.\n';
   const rows = options.map(({ path, type, fallback, description }) => [`\`${path}\``, type, fallback, description]);
   return markdownTable(['option', 'type', 'default', 'meaning'], rows);
+}
+
+function authenticatorTables(): string {
+  const section = (type: string, config: z.ZodType) => `## \`${type}\`\n\n${optionsTable(optionsOf(config))}`;
+  return [section('bearertokenauth', bearerTokenAuthConfig), section('basicauth', basicAuthConfig)].join('\n');
 }
 
 function errorsPage(): string {

@@ -21,7 +21,7 @@ export const ERRORS = {
   too_large: {
     ...permanent,
     what: 'the request is larger than this receiver allows',
-    todo: 'send smaller batches, or raise max_request_size and max_in_flight',
+    todo: 'send smaller batches, or raise the limit where a key is named',
     grpc: GRPC.resource_exhausted,
     http: 413,
   },
@@ -134,14 +134,14 @@ export const ERRORS = {
   },
   busy: {
     ...retryable,
-    what: 'the destination asked for a pause',
-    todo: 'nothing: delivery goes on after the pause',
+    what: 'the destination does not take it now',
+    todo: 'nothing: delivery goes on after a pause, which is as long as it asked for, if it did',
     grpc: GRPC.unavailable,
     http: 503,
   },
   unauthorized: {
     ...retryable,
-    what: 'the destination does not let us in',
+    what: 'the Kafka brokers do not let us in',
     todo: 'check credentials and permissions; delivery goes on by itself once they are right',
     grpc: GRPC.unavailable,
     http: 503,
@@ -149,7 +149,7 @@ export const ERRORS = {
   rejected: {
     ...permanent,
     what: 'the destination refused the data for good',
-    todo: 'read its answer; the data is counted as dropped',
+    todo: 'read its answer, which over OTLP may also be that credentials (401) or the path (404) are wrong; the data is counted as dropped',
     grpc: GRPC.invalid_argument,
     http: 400,
   },
@@ -311,8 +311,8 @@ export const ERRORS = {
   },
   api_content_type: {
     ...permanent,
-    what: 'the content type is not supported',
-    todo: 'send "content-type: application/json"',
+    what: 'the request does not say that it is JSON',
+    todo: 'send the header "content-type: application/json", also without a body, and no content-encoding',
     grpc: GRPC.invalid_argument,
     http: 415,
   },

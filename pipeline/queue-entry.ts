@@ -105,3 +105,12 @@ export function logDropped({ batch, signal, items }: Entry, error: PipelineError
     `dropped: ${error.message}`,
   );
 }
+
+/** What becomes of `attempt`, or `error` as soon as `signal` aborts: then its outcome is no longer waited for. */
+export function orAborted<T>(attempt: Promise<T>, signal: AbortSignal, error: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(error());
+    signal.addEventListener('abort', giveUp, { once: true });
+    void attempt.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
+}

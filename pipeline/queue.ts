@@ -20,6 +20,7 @@ import {
   type Lane,
   logDropped,
   memoryMaxOf,
+  orAborted,
   queueFull,
   sizeOf,
   sizeOfBatch,
@@ -57,6 +58,8 @@ export class QueuedExporter implements GuardedExporter {
   /** Callers that wait for a place, first come first served. */
   readonly #callers: Caller[] = [];
   readonly #idle: (() => void)[] = [];
+  /** Telemetry between two attempts, that which has been tried longest first. */
+  readonly #pausing = new Set<Entry>();
   /** Ends pauses and attempts and gives up what is left, when the deadline of `stop` has passed. */
   readonly #abandon = new AbortController();
   /** What is taken of the capacity, also by those that are still being written to disk. */
@@ -153,7 +156,7 @@ export class QueuedExporter implements GuardedExporter {
       const account = this.#counters.accountOfRestored(signal);
       this.#restore({ signal, items, account, size, bytes: length, batch: undefined, place });
     }
-    if (places.length > 0) logger.info({ batches: places.length }, 'what the queue on disk had left is delivered');
+    if (places.length > 0) logger.info({ batches: places.length }, 'what the queue on disk had left will be delivered');
   }
 
   /** Gives an entry of the process before its place, even where the queue is smaller now. */
@@ -171,12 +174,14 @@ export class QueuedExporter implements GuardedExporter {
     return this.#memory === 0 || this.#memory + memoryOf(batch) <= this.#memoryMax;
   }
 
-  /** Whether there is room after what waits longest has been dropped, where it may be. */
+  /** Whether there is room after what waits longest has been dropped, where it may be: all but attempts under way. */
   #makeRoomFor(batch: Batch): boolean {
     if (this.#queue.when_full !== 'drop_oldest') return false;
     while (!this.#hasRoomFor(batch)) {
-      const oldest = this.#parallel.waiting.shift();
+      const [tried] = this.#pausing;
+      const oldest = tried ?? this.#parallel.waiting.shift();
       if (oldest === undefined) return false;
+      this.#pausing.delete(oldest);
       this.#drop(oldest, new PipelineError('queue_overflow', `exporter ${this.#context.id}`));
     }
     return true;
@@ -293,10 +298,18 @@ export class QueuedExporter implements GuardedExporter {
       if (!error.row.retryable) return this.#drop(entry, error);
       if (attempt === 1) this.#context.logger.warn({ code: error.code, todo: error.row.todo }, error.message);
       const jittered = pauseMs * (0.5 + this.#context.random());
-      await this.#context.clock.sleep(Math.max(jittered, error.retryAfterMs ?? 0), this.#abandon.signal);
+      if (!(await this.#pause(entry, Math.max(jittered, error.retryAfterMs ?? 0)))) return;
       pauseMs = Math.min(pauseMs * this.#retry.multiplier, this.#retry.max_interval);
     }
     this.#giveUp(entry);
+  }
+
+  /** False where telemetry has given way meanwhile: what comes next waits all the same, for the destination's sake. */
+  async #pause(entry: Entry, ms: number): Promise<boolean> {
+    const mayGiveWay = !isOrdered(entry);
+    if (mayGiveWay) this.#pausing.add(entry);
+    await this.#context.clock.sleep(ms, this.#abandon.signal);
+    return !mayGiveWay || this.#pausing.delete(entry);
   }
 
   /** The batch of an entry, as soon as the disk gives it; undefined where it was dropped or given up meanwhile. */
@@ -317,7 +330,7 @@ export class QueuedExporter implements GuardedExporter {
   /** One attempt: nothing where it was delivered, `halved` where two halves have its place now. */
   async #attempt(entry: Entry, batch: Batch): Promise<PipelineError | 'halved' | undefined> {
     try {
-      await this.#consume(batch);
+      await orAborted(this.#exporter.consume(batch), this.#abandon.signal, () => this.#stoppingError());
       return undefined;
     } catch (thrown) {
       const error = asPipelineError(thrown);
@@ -335,18 +348,6 @@ export class QueuedExporter implements GuardedExporter {
     // What a failed attempt left in some socket may still be read from there.
     if (attempts === 1 && entry.batch !== undefined && isTelemetry(entry.batch)) entry.batch.letGo();
     if (attempts > 1) this.#context.logger.info({ attempts }, 'delivery goes on');
-  }
-
-  /** Once what is left is given up, the outcome is no longer waited for. */
-  #consume(batch: Batch): Promise<void> {
-    const { signal } = this.#abandon;
-    return new Promise((resolve, reject) => {
-      const giveUp = () => reject(this.#stoppingError());
-      signal.addEventListener('abort', giveUp, { once: true });
-      const over = () => signal.removeEventListener('abort', giveUp);
-      const attempt = async () => this.#exporter.consume(batch);
-      void attempt().then(resolve, reject).finally(over);
-    });
   }
 
   /** Puts two halves of a batch in its place. False where it cannot be halved; rejects where the disk does not take them. */

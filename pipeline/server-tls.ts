@@ -81,11 +81,24 @@ export class ServerTls {
 
   /** Lets `server` show new certificates when the files change. Returns how to end that. */
   keepFresh(server: TlsServer, clock: Clock, logger: Logger): () => void {
+    this.#checkDates(logger);
     const watching = { periodMs: this.#config.reload_interval, clock, logger, subject: { key: this.#key } };
     return this.#files.keepFresh({ ...watching, what: 'certificates' }, async () => {
       this.#context = await this.#read();
       server.setSecureContext(this.#context);
+      this.#checkDates(logger);
     });
+  }
+
+  /** Clients will refuse it; that it is shown all the same lets those go on that do not look. */
+  #checkDates(logger: Logger): void {
+    const { validFromDate, validToDate } = new (process.getBuiltinModule('node:crypto').X509Certificate)(
+      this.#context.cert as Buffer,
+    );
+    const now = Date.now();
+    const subject = { key: `${this.#key}.cert_file`, valid_from: validFromDate, valid_to: validToDate };
+    if (now > validToDate.getTime()) logger.warn(subject, 'the certificate of this listener has expired');
+    if (now < validFromDate.getTime()) logger.warn(subject, 'the certificate of this listener is not valid yet');
   }
 
   async #read(): Promise<SecureContextOptions> {

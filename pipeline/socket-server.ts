@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
+import type { FailedHandshakes } from './handshakes.ts';
 import type { ServerTls } from './server-tls.ts';
 
 /** So that the system ends connections whose other side is gone. */
@@ -21,6 +22,7 @@ export interface Secured {
   readonly protocols: readonly string[];
   /** How long a client may take until it is let in, ms. */
   readonly handshakeMs: number;
+  readonly failed: FailedHandshakes;
 }
 
 /** Accepts connections, over TLS where `secured` says how. */
@@ -49,8 +51,11 @@ export class SocketServer {
     deadline.removeEventListener('abort', cut);
   }
 
-  #overTls(onSocket: (socket: Socket) => void, { tls, protocols, handshakeMs }: Secured): Server {
-    const options = { ...SOCKETS, pauseOnConnect: false, ...tls.options(protocols), handshakeTimeout: handshakeMs };
+  #overTls(onSocket: (socket: Socket) => void, { tls, protocols, handshakeMs, failed }: Secured): Server {
+    const { rejectUnauthorized: isStrict, ...shown } = tls.options(protocols);
+    // Node ends strangers too, but without a word to anybody: here they are ended below, before a byte is read.
+    const own = { pauseOnConnect: false, handshakeTimeout: handshakeMs, rejectUnauthorized: false };
+    const options = { ...SOCKETS, ...shown, ...own };
     const server = process.getBuiltinModule('node:tls').createServer(options);
     server.on('connection', (socket: Socket) => {
       this.#shaking.add(socket);
@@ -58,10 +63,15 @@ export class SocketServer {
     });
     server.on('secureConnection', (socket: TLSSocket) => {
       this.#shaking.delete((socket as unknown as { _parent?: Socket })._parent as Socket);
-      onSocket(socket);
+      if (!isStrict || socket.authorized) return onSocket(socket);
+      const why = String(socket.authorizationError ?? 'unknown');
+      failed.note(Object.assign(new Error('its certificate is not accepted'), { code: why }), socket);
+      socket.destroy();
     });
-    // A client that is not let in has heard why; the server goes on.
-    server.on('tlsClientError', (_, socket) => socket.destroy());
+    server.on('tlsClientError', (error, socket) => {
+      failed.note(error, socket);
+      socket.destroy();
+    });
     return server;
   }
 }

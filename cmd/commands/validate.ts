@@ -8,8 +8,9 @@ export const command: Command = {
   usage: '--config SOURCE [options]',
   options: CONFIG_OPTIONS,
   help: `
-Nothing is started and no address is bound. Problems go to stderr, one a line, as
-file:line:column: path: what; what to do. Exit codes: 0 valid, 78 not valid.
+Nothing is started and no address is bound. The files of certificates, keys, tokens and users that
+the configuration names are not looked at: run and reload do that. Problems go to stderr, one a
+line, as file:line:column: path: what; what to do. Exit codes: 0 valid, 78 not valid.
 
 Examples:
   windback validate --config windback.yaml

@@ -1,7 +1,12 @@
 import { z } from 'zod';
 import { clientTlsConfig } from '../../pipeline/client-tls.ts';
-import { duration, secret } from '../../pipeline/config/scalars.ts';
+import { requestHeaders } from '../../pipeline/config/request-headers.ts';
+import { duration } from '../../pipeline/config/scalars.ts';
 import { queuedExporterFields } from '../../pipeline/queue-config.ts';
+
+/** A token of RFC 9110; what a request says of its body and its connection is not theirs to say. */
+const NAME =
+  /^(?!(content-(type|length|encoding)|connection|transfer-encoding|te|upgrade|expect|keep-alive)$)[0-9a-z!#$%&'*+.^_`|~-]+$/i;
 
 const url = z
   .string()
@@ -16,7 +21,9 @@ export const otlpHttpExporterConfig = z.strictObject({
   logs_endpoint: url.optional().describe('Where to send logs, as the whole URL.'),
   encoding: z.enum(['proto', 'json']).default('proto').describe('The form of the requests.'),
   tls: clientTlsConfig.prefault({}),
-  headers: z.record(z.string(), secret).default({}).describe('Headers of every request. Never shown.'),
+  headers: requestHeaders(NAME, 'HTTP headers that are not about the body or the connection').describe(
+    'Headers of every request. Never shown.',
+  ),
   compression: z.enum(['gzip', 'zstd', 'none']).default('gzip').describe('How requests are compressed.'),
   timeout: duration.prefault('30s').describe('How long one attempt may take.'),
   ...queuedExporterFields,

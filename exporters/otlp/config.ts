@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { clientTlsConfig } from '../../pipeline/client-tls.ts';
-import { duration, secret } from '../../pipeline/config/scalars.ts';
+import { requestHeaders } from '../../pipeline/config/request-headers.ts';
+import { duration } from '../../pipeline/config/scalars.ts';
 import { queuedExporterFields } from '../../pipeline/queue-config.ts';
 
 const target = z
@@ -14,19 +15,13 @@ const target = z
     return { address: address as string, scheme: scheme as 'http' | 'https' | undefined };
   });
 
-/** Names and values as gRPC metadata may have them; what a call itself says is not theirs to say. */
+/** What a call itself says is not theirs to say. */
 const NAME = /^(?!grpc-|te$|content-type$|connection$)[0-9a-z_.-]+$/i;
-const VALUE = /^[\x20-\x7e]*$/;
 
 export const otlpExporterConfig = z.strictObject({
   endpoint: target.describe('Where to send, as host:port. With http:// before it without TLS, with https:// over TLS.'),
   tls: clientTlsConfig.prefault({}),
-  headers: z
-    .record(z.string(), secret)
-    .refine((headers) => Object.keys(headers).every((name) => NAME.test(name)), 'want names of gRPC metadata')
-    .refine((headers) => Object.values(headers).every((value) => VALUE.test(value)), 'want values of printable ASCII')
-    .default({})
-    .describe('Headers (gRPC metadata) of every request. Never shown.'),
+  headers: requestHeaders(NAME, 'gRPC metadata').describe('Headers (gRPC metadata) of every request. Never shown.'),
   compression: z.enum(['gzip', 'zstd', 'none']).default('gzip').describe('How requests are compressed.'),
   timeout: duration.prefault('5s').describe('How long one attempt may take.'),
   ...queuedExporterFields,

@@ -6,7 +6,7 @@ import { PipelineError } from '../errors.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { WatchedFiles } from '../watched-files.ts';
 import type { Authenticator } from './authenticator.ts';
-import type { BasicAuthConfig } from './config.ts';
+import { type BasicAuthConfig, userLines, usersProblem } from './config.ts';
 import { digest, isOneOf } from './same-text.ts';
 
 /** Credentials that were right, so that the next request with them costs no bcrypt. */
@@ -84,17 +84,10 @@ export class BasicAuth implements Authenticator {
   async #read(): Promise<void> {
     const [file] = (await this.#files.read()).values();
     const users = new Map<string, string>();
-    for (const text of [file?.toString('utf8'), this.#config.htpasswd.inline]) {
-      for (const line of (text ?? '').split('\n').map((raw) => raw.trim())) {
-        if (line === '' || line.startsWith('#')) continue;
-        const colon = line.indexOf(':');
-        if (colon < 1 || colon === line.length - 1 || /^\$(apr1|1|5|6)\$/.test(line.slice(colon + 1)))
-          throw new PipelineError(
-            'config',
-            `extensions.${this.#id}.htpasswd: want user:password in each line, by htpasswd -B`,
-          );
-        users.set(line.slice(0, colon), line.slice(colon + 1));
-      }
+    for (const text of [file?.toString('utf8') ?? '', this.#config.htpasswd.inline ?? '']) {
+      const problem = usersProblem(text);
+      if (problem !== undefined) throw new PipelineError('config', `extensions.${this.#id}.htpasswd: ${problem}`);
+      for (const [, user, password] of userLines(text)) users.set(user, password);
     }
     if (users.size === 0) throw new PipelineError('config', `extensions.${this.#id}.htpasswd: there is no user in it`);
     this.#users = users;

@@ -35,12 +35,38 @@ export const basicAuthConfig = z.strictObject({
   htpasswd: z
     .strictObject({
       file: z.string().optional().describe('A file of users as `htpasswd -B` writes it; read again when it changes.'),
-      inline: secret.optional().describe('The same as text, one `user:password` a line; it goes before the file.'),
+      inline: secret
+        .superRefine((text, context) => {
+          const problem = usersProblem(text);
+          if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+        })
+        .optional()
+        .describe('The same as text, one `user:password` a line; it goes before the file.'),
     })
     .refine(({ file, inline }) => file !== undefined || inline !== undefined, 'want file, inline or both')
     .describe('Who may send. Passwords as bcrypt, as {SHA}, or plain.'),
   reload_interval: reloadInterval,
 });
+
+/** Why a text of `user:password` lines is none; undefined where it is one. Says no line: it has a password in it. */
+export function usersProblem(text: string): string | undefined {
+  for (const [line, user, password] of userLines(text)) {
+    if (user === '' || password === '') return `want user:password; line ${line} is not`;
+    if (/^\$(apr1|1|5|6)\$/.test(password))
+      return `want passwords by htpasswd -B; that of line ${line} is by another way`;
+  }
+  return undefined;
+}
+
+/** Number, user and password of each line that is no comment; both empty where there is no colon. */
+export function userLines(text: string): [line: number, user: string, password: string][] {
+  return text.split('\n').flatMap((raw, i): [number, string, string][] => {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) return [];
+    const colon = line.indexOf(':');
+    return [[i + 1, line.slice(0, Math.max(colon, 0)), colon < 0 ? '' : line.slice(colon + 1)]];
+  });
+}
 
 export type BasicAuthConfig = z.output<typeof basicAuthConfig>;
 

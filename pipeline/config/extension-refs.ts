@@ -5,11 +5,12 @@ import type { Problem } from './report.ts';
 import { ID } from './schema.ts';
 import { suggestion } from './suggest.ts';
 
-/** Every extension that is named is there, under `ids`. */
-export function checkExtensionRefs(root: Located, ids: ReadonlySet<string>, problems: Problem[]): void {
+/** Every extension that is named is there, under `ids`. Returns those that are named. */
+export function checkExtensionRefs(root: Located, ids: ReadonlySet<string>, problems: Problem[]): Set<string> {
+  const used = new Set<string>();
   checkList(root, ids, problems);
   checkFileStorage(root, ids, problems);
-  checkNamed(root, problems, {
+  checkNamed(root, used, problems, {
     section: 'receivers',
     within: 'auth',
     key: 'authenticator',
@@ -17,7 +18,7 @@ export function checkExtensionRefs(root: Located, ids: ReadonlySet<string>, prob
     what: 'authenticator',
     add: 'add a bearertokenauth or basicauth under extensions',
   });
-  checkNamed(root, problems, {
+  checkNamed(root, used, problems, {
     section: 'exporters',
     within: 'sending_queue',
     key: 'storage',
@@ -25,6 +26,19 @@ export function checkExtensionRefs(root: Located, ids: ReadonlySet<string>, prob
     what: 'file_storage',
     add: 'add file_storage under extensions',
   });
+  return used;
+}
+
+/** Authenticators that nobody asks: whoever configured them thinks that somebody does. */
+export function unusedAuthenticators(root: Located, ids: ReadonlySet<string>, used: ReadonlySet<string>): Problem[] {
+  return [...ids]
+    .filter((id) => isAuthenticator(id) && !used.has(id))
+    .map((id) => ({
+      at: find(root, ['extensions', id]).keyAt,
+      path: `extensions.${id}`,
+      what: 'no receiver asks it who may send',
+      todo: `name it in auth of a receiver: {authenticator: ${id}}, or remove it`,
+    }));
 }
 
 function checkList(root: Located, ids: ReadonlySet<string>, problems: Problem[]): void {
@@ -73,7 +87,12 @@ interface Named {
   readonly add: string;
 }
 
-function checkNamed(root: Located, problems: Problem[], { section, within, key, ids, what, add }: Named): void {
+function checkNamed(
+  root: Located,
+  used: Set<string>,
+  problems: Problem[],
+  { section, within, key, ids, what, add }: Named,
+): void {
   const complain = ({ at, value }: LocatedScalar, path: Path): void => {
     problems.push({
       at,
@@ -89,6 +108,7 @@ function checkNamed(root: Located, problems: Problem[], { section, within, key, 
       const named = find(value, [key]).node;
       visit(value, [...path, name]);
       if (name !== within || named?.kind !== 'scalar' || typeof named.value !== 'string') continue;
+      used.add(named.value);
       if (!ids.includes(named.value)) complain(named, [...path, name, key]);
     }
   };

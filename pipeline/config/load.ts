@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { check } from './check.ts';
 import { type Components, checkComponents } from './components.ts';
 import { expand } from './expand.ts';
-import { checkExtensionRefs, isAuthenticator } from './extension-refs.ts';
+import { checkExtensionRefs, isAuthenticator, unusedAuthenticators } from './extension-refs.ts';
 import { type FileStorageConfig, fileStorageConfig } from './file-storage.ts';
 import type { LoadedConfig, PipelineConfig, ServiceSettings } from './loaded.ts';
 import { type Located, find } from './located.ts';
@@ -72,7 +72,7 @@ function checkMerged(merged: Merged, { env, readSecret }: SourcesInput, table: C
     processorFactories: new Map([...configuredProcessors].map(([id, { factory }]) => [id, factory])),
   };
   const pipelines = checkPipelines(root, referable, problems);
-  checkExtensionRefs(root, extensions.ids, problems);
+  const named = checkExtensionRefs(root, extensions.ids, problems);
   const wirable = {
     receivers: receivers.configured,
     processors: configuredProcessors,
@@ -82,7 +82,11 @@ function checkMerged(merged: Merged, { env, readSecret }: SourcesInput, table: C
   problems.push(...checkGraph(wirable, flawed(wirable, problems)));
   if (problems.length > 0 || top.output === undefined) throw new ConfigError(problems, merged.files);
 
-  const warnings = [...unused(root, sections, pipelines), ...ignored(root, extensions)];
+  const warnings = [
+    ...unused(root, sections, pipelines),
+    ...unusedAuthenticators(root, extensions.ids, named),
+    ...ignored(root, extensions),
+  ];
   return {
     ...wirable,
     service: serviceSettings(top.output.service, extensions),

@@ -16,11 +16,41 @@ import type { Position, Problem } from './report.ts';
 /** More aliases than a person writes, fewer than make a small file large ("billion laughs"). */
 const ALIASES_MAX = 1000;
 
+const QUOTE_TEXT = 'put it in quotes if it is text';
 const YAML_TODO: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'indent by spaces',
-  MULTIPLE_DOCS: 'keep one document a file; give several files by repeating --config',
+  BAD_ALIAS: QUOTE_TEXT,
+  BAD_DQ_ESCAPE: 'write \\\\ for a backslash, or take single quotes',
+  BAD_SCALAR_START: QUOTE_TEXT,
   MISSING_CHAR: 'close what is open',
+  MULTIPLE_DOCS: 'keep one document a file; give several files by repeating --config',
+  TAB_AS_INDENT: 'indent by spaces',
+  TAG_RESOLVE_FAILED: QUOTE_TEXT,
 };
+/** Errors of which the parser's words quote what stands there, which may be a secret. In our words they do not. */
+const YAML_WHAT: Readonly<Record<string, string>> = {
+  BAD_ALIAS: 'this is no alias (*name) or anchor (&name)',
+  BAD_DQ_ESCAPE: 'there is no such escape sequence',
+  BAD_SCALAR_START: 'text cannot begin with this character',
+  TAG_RESOLVE_FAILED: 'there is no such tag (!name)',
+  UNEXPECTED_TOKEN: 'this does not fit here',
+};
+/** Those of which the parser's words are always the same. */
+const SAID_ALIKE = new Set([
+  'ALIAS_PROPS',
+  'BAD_INDENT',
+  'BLOCK_AS_IMPLICIT_KEY',
+  'BLOCK_IN_FLOW',
+  'DUPLICATE_KEY',
+  'KEY_OVER_1024_CHARS',
+  'MISSING_CHAR',
+  'MULTILINE_IMPLICIT_KEY',
+  'MULTIPLE_ANCHORS',
+  'MULTIPLE_DOCS',
+  'MULTIPLE_TAGS',
+  'NON_STRING_KEY',
+  'TAB_AS_INDENT',
+]);
+const EXPANSION_TODO = 'put ${…} in quotes where it stands inside {} or []';
 
 export interface Parsed {
   readonly root: Located;
@@ -39,19 +69,27 @@ export function locate(text: string, file: string, fixed?: Position): Parsed {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const problems = [...document.errors, ...document.warnings].map((error) => syntaxProblem(error, text, place));
+  const problems = syntaxProblems([...document.errors, ...document.warnings], text, place);
   const locator = new Locator(document, place, problems);
   return { root: locator.locate(document.contents, 0, []), problems };
 }
 
-function syntaxProblem(error: YAMLError, text: string, place: (offset: number) => Position): Problem {
-  const [offset] = error.pos;
-  const [first = ''] = error.message.split('\n');
-  // `{limit: ${env:X}}`: YAML takes the second brace for a map.
-  const isBareExpansion = text.startsWith('${', offset - 1);
-  const todo = isBareExpansion ? 'put ${…} in quotes where it stands inside {} or []' : YAML_TODO[error.code];
-  const what = `not valid YAML: ${first.replace(/[.:]$/, '')}`;
-  return { at: place(offset), path: '', what, todo: todo ?? 'mend the YAML here' };
+function syntaxProblems(errors: readonly YAMLError[], text: string, place: (offset: number) => Position): Problem[] {
+  const problems = errors.map((error): Problem => {
+    const [offset] = error.pos;
+    // `{limit: ${env:X}}`: YAML takes the second brace for a map.
+    const isBareExpansion = text.startsWith('${', offset - 1);
+    const todo = isBareExpansion ? EXPANSION_TODO : (YAML_TODO[error.code] ?? 'mend the YAML here');
+    return { at: place(offset), path: '', what: `not valid YAML: ${wordsOf(error)}`, todo };
+  });
+  // Behind one of these nothing is where the parser looks for it: dozens of errors, of which only the first is one.
+  const bare = problems.findIndex(({ todo }) => todo === EXPANSION_TODO);
+  return bare < 0 ? problems : problems.slice(0, bare + 1);
+}
+
+function wordsOf({ code, message }: YAMLError): string {
+  const [first = ''] = message.split('\n');
+  return SAID_ALIKE.has(code) ? first.replace(/[.:]$/, '') : (YAML_WHAT[code] ?? 'this cannot be read');
 }
 
 class Locator {
@@ -74,7 +112,9 @@ class Locator {
       this.#aliases += 1;
       const target = node.resolve(this.#document);
       if (target !== undefined && this.#aliases <= ALIASES_MAX) return moved(this.locate(target, start, path), at);
-      return this.#broken(at, path, target === undefined ? `there is no anchor &${node.source}` : 'too many aliases');
+      // Not by its name: it may be a password that begins with an asterisk.
+      const what = target === undefined ? 'there is no anchor of this name' : 'too many aliases';
+      return this.#broken(at, path, what, target === undefined ? QUOTE_TEXT : undefined);
     }
     if (isMap(node)) return { kind: 'map', at, entries: this.#entries(node, path) };
     if (isSeq(node))
@@ -108,8 +148,8 @@ class Locator {
     this.#problems.push({ at, path: formatPath(path), what: 'duplicate key', todo });
   }
 
-  #broken(at: Position, path: Path, what: string): LocatedScalar {
-    this.#problems.push({ at, path: formatPath(path), what: `not valid YAML: ${what}`, todo: 'mend the YAML here' });
+  #broken(at: Position, path: Path, what: string, todo = 'mend the YAML here'): LocatedScalar {
+    this.#problems.push({ at, path: formatPath(path), what: `not valid YAML: ${what}`, todo });
     return { kind: 'scalar', at, value: null, broken: true };
   }
 }

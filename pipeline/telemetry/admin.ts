@@ -7,7 +7,7 @@ import { isLoopback } from '../listener.ts';
 import type { Router } from '../routes.ts';
 import { ServerTls } from '../server-tls.ts';
 import type { ServiceState } from '../service.ts';
-import { answerApi } from './api.ts';
+import { answerApi, isFromHere } from './api.ts';
 import type { Logger } from './logger.ts';
 import type { Meter } from './meter.ts';
 import { observeProcess } from './process.ts';
@@ -118,11 +118,14 @@ export class AdminServer {
       // Not `new URL`: it throws on some of what a client may send, such as `//`.
       const [path = '/'] = (request.url ?? '/').split('?');
       const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
-      if (page !== undefined) return show(page, response);
-      if (api !== undefined && /^\/(?:api|debug)\//.test(path)) {
-        const access = { isLoopback: this.#isLoopback, token: api.token };
-        return void answerApi(request, response, path, api.router, access);
+      const access = { isLoopback: this.#isLoopback, token: api?.token };
+      if (page !== undefined) {
+        // Probes tell nothing; the metrics, which stand beside the API, tell what is deployed.
+        if (api === undefined || isFromHere(request, response, access)) show(page, response);
+        return;
       }
+      if (api !== undefined && /^\/(?:api|debug)\//.test(path))
+        return void answerApi(request, response, path, api.router, access);
       const known = [...Object.keys(pages), ...(api?.router.paths ?? [])];
       response.writeHead(404, { 'content-type': 'text/plain' }).end(`not found; there is ${known.join(', ')}\n`);
     };

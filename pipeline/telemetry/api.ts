@@ -27,13 +27,24 @@ export async function answerApi(
     const method = request.method ?? 'GET';
     const query = new URLSearchParams(request.url?.slice(path.length) ?? '');
     // No page knows the token: who has it may come through a proxy, under any name.
-    if (!hasToken(request, access)) checkBrowser(request, access);
+    checkBrowser(request, access);
     const { handler, params } = router.match(method, path, query);
     if (method !== 'GET' && method !== 'HEAD') authorize(request, access);
     const { accept = '' } = request.headers;
     send(response, await handler({ params, query, accept, body: await bodyOf(request) }));
   } catch (thrown) {
     refuse(response, asPipelineError(thrown));
+  }
+}
+
+/** Whether whoever asks may see a page; else it has been refused. */
+export function isFromHere(request: IncomingMessage, response: ServerResponse, access: Access): boolean {
+  try {
+    checkBrowser(request, access);
+    return true;
+  } catch (thrown) {
+    refuse(response, asPipelineError(thrown));
+    return false;
   }
 }
 
@@ -66,7 +77,10 @@ function write(response: ServerResponse, status: number, contentType: string, bo
  * A page in the operator's browser can send requests to this machine too. It cannot set Host, so one whose name was made
  * to point here (DNS rebinding) gives itself away; and it cannot leave out Origin.
  */
-function checkBrowser({ headers: { host, origin } }: IncomingMessage, { isLoopback }: Access): void {
+function checkBrowser(request: IncomingMessage, access: Access): void {
+  if (hasToken(request, access)) return;
+  const { isLoopback } = access;
+  const { host, origin } = request.headers;
   if (isLoopback && host !== undefined && !isLocalName(nameOf(host))) {
     throw new PipelineError('api_forbidden', `this address is asked as localhost, not as ${host}`);
   }

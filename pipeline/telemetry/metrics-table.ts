@@ -2,6 +2,8 @@
 export const METRICS: Readonly<Record<string, string>> = {
   windback_receiver_accepted_items_total: 'Spans, data points and log records that a receiver took responsibility for.',
   windback_receiver_refused_items_total: 'Items that a receiver refused, by reason (a code of docs/errors.md).',
+  windback_receiver_failed_handshakes_total:
+    'TLS handshakes that failed, by listener (transport): clients that were not let in.',
   windback_receiver_refused_requests_total:
     'Requests that were refused before their items could be counted, by reason.',
   windback_pipeline_received_items_total:

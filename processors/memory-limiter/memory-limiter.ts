@@ -88,7 +88,7 @@ export class MemoryLimiter implements Component, Consumer {
     if (this.#used <= soft) return soft;
     if (!this.#hasCollected) return this.#limit;
     this.#hasCollected = false;
-    return Math.max(soft, this.#used + (hard - this.#used) / 2);
+    return Math.min(hard, Math.max(soft, this.#used + (hard - this.#used) / 2));
   }
 
   /** Nothing else would: while telemetry is refused, too little is allocated for a collection, and memory stays as it is. */

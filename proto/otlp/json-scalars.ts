@@ -95,6 +95,7 @@ function wholeNumber(value: unknown): number | bigint {
     return value.length < 16 ? Number(value) : BigInt(value);
   }
   const number = typeof value === 'string' && NUMERAL.test(value) ? Number(value) : value;
+  if (typeof number === 'string') throw new JsonValueError('must be a whole number, or one in a string');
   if (typeof number !== 'number') throw new JsonValueError(`must be a whole number, not ${kindOf(value)}`);
   if (!Number.isInteger(number)) throw new JsonValueError('must be a whole number');
   return Number.isSafeInteger(number) ? number : BigInt(number);

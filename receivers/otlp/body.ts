@@ -117,7 +117,7 @@ export class Body {
   }
 
   #tooLarge(what: string): PipelineError {
-    const key = this.#bytesMax === this.#limitBytes ? 'max_request_size' : 'max_in_flight';
+    const key = this.#bytesMax === this.#limitBytes ? 'max_request_size' : this.#budget.name;
     return new PipelineError('too_large', `${what}, where ${key} allows ${this.#bytesMax}`);
   }
 }

@@ -14,6 +14,8 @@ export function limitBytesOf(maxInFlight: number | 'auto'): number {
 /** Of a budget that is a part of another. */
 export interface Share {
   readonly all: Budget;
+  /** The key that sets its limit, and whose it is: `tenants.max_in_flight of tenant acme`. */
+  readonly name: string;
   /** Makes the error where the share is used up; `held` bytes are in use. */
   refusal(held: number): PipelineError;
   /** So many bytes of bodies came. */
@@ -36,6 +38,11 @@ export class Budget {
     this.#share = share;
   }
 
+  /** What to call the limit in an error. */
+  get name(): string {
+    return this.#share?.name ?? 'max_in_flight';
+  }
+
   get freeBytes(): number {
     const own = this.limitBytes - this.#held.all;
     return this.#share === undefined ? own : Math.min(own, this.#share.all.freeBytes);
@@ -52,7 +59,7 @@ export class Budget {
     if (held + bytes <= this.limitBytes) return;
     throw (
       this.#share?.refusal(held) ??
-      new PipelineError('memory_limit', `${held} of ${this.limitBytes} bytes of max_in_flight are in use`)
+      new PipelineError('memory_limit', `${held} of ${this.limitBytes} bytes of ${this.name} are in use`)
     );
   }
 

@@ -44,7 +44,7 @@ const corsConfig = z
       .array(z.string().min(1))
       .default([])
       .describe(
-        'Request headers that pages may send beside Accept, Content-Type and Content-Encoding; a * allows all.',
+        'Request headers that pages may send beside Accept, Content-Type and Content-Encoding, such as authorization where there is auth; a * allows all.',
       ),
     max_age: duration.prefault('2h').describe('How long a browser may remember the answer.'),
   })
@@ -135,6 +135,6 @@ export type CorsConfig = z.output<typeof corsConfig>;
 export function exposureOf({ auth, tls }: Pick<GrpcConfig, 'auth' | 'tls'>): string | undefined {
   if (auth === undefined && tls?.client_ca_file === undefined) return 'nothing asks them who they are';
   return tls === undefined
-    ? 'what they say of themselves is not encrypted: configure tls, or have a proxy for it'
+    ? 'the tokens or passwords that clients send are not encrypted: configure tls, or have a proxy for it'
     : undefined;
 }

@@ -58,8 +58,10 @@ export class Content {
     try {
       this.#bytes = inflate(encoding, this.#bytes, Math.min(limitBytes, free), rooms);
     } catch (error) {
-      if (free < most && error instanceof PipelineError && error.code === 'too_large') budget.check(free + 1);
-      throw error;
+      if (!(error instanceof PipelineError && error.code === 'too_large')) throw error;
+      if (free < most) budget.check(free + 1);
+      const key = limitBytes <= free ? 'max_request_size' : budget.name;
+      throw new PipelineError('too_large', `${error.detail}: the limit is ${key}`, { cause: error });
     }
     budget.take(this.#bytes.length);
     this.#held = this.#bytes.length;

@@ -1,5 +1,6 @@
 import type { TelemetrySignal } from '../../pipeline/batch.ts';
 import type { Context, Sheddable } from '../../pipeline/component.ts';
+import { FailedHandshakes } from '../../pipeline/handshakes.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import { Http2Server } from '../../pipeline/http2/server.ts';
 import type { ServerStream } from '../../pipeline/http2/server-stream.ts';
@@ -41,7 +42,8 @@ export class GrpcServer {
   async start(): Promise<string> {
     const { max_concurrent_streams, max_connections, request_timeout, endpoint } = this.#config;
     const tls = this.#config.tls && (await ServerTls.load(this.#config.tls, 'protocols.grpc.tls'));
-    const secured = tls && { tls, protocols: ['h2'], handshakeMs: request_timeout };
+    const failed = new FailedHandshakes('grpc', this.#context);
+    const secured = tls && { tls, protocols: ['h2'], handshakeMs: request_timeout, failed };
     const limits = {
       windowBytes: WINDOW_BYTES,
       headerListBytes: HEADER_BYTES_MAX,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TelemetrySignal } from '../../pipeline/batch.ts';
 import type { Context } from '../../pipeline/component.ts';
+import { FailedHandshakes } from '../../pipeline/handshakes.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import { listen } from '../../pipeline/listener.ts';
 import { OpenConnections } from '../../pipeline/open-connections.ts';
@@ -59,7 +60,8 @@ export class HttpServer {
     const { requestMs } = this.#parts;
     const { clock, logger } = this.#context;
     const tls = this.#config.tls && (await ServerTls.load(this.#config.tls, 'protocols.http.tls'));
-    const secured = tls && { tls, protocols: ['h2', 'http/1.1'], handshakeMs: requestMs };
+    const failed = new FailedHandshakes('http', this.#context);
+    const secured = tls && { tls, protocols: ['h2', 'http/1.1'], handshakeMs: requestMs, failed };
     const sockets = new SocketServer((accepted) => this.#accept(sockets, accepted), secured);
     sockets.server.maxConnections = this.#config.max_connections;
     this.#sockets = sockets;

@@ -15,6 +15,7 @@ export class Tenants {
   readonly #all: Budget;
   readonly #clock: Clock;
   readonly #header: string;
+  readonly #unnamed: string;
   readonly #tenants = new Map<string, Tenant>();
   readonly #others: Tenant;
 
@@ -24,7 +25,8 @@ export class Tenants {
     this.#all = all;
     this.#clock = clock;
     this.#header = config.header.toLowerCase();
-    this.#others = new Tenant('others', config, all, clock.now());
+    this.#unnamed = `requests without header ${config.header}`;
+    this.#others = new Tenant('tenant others', 'tenants', config, all, clock.now());
   }
 
   /**
@@ -43,11 +45,13 @@ export class Tenants {
     if (known !== undefined) return known;
     const { overrides } = this.#config;
     // A name comes from outside: what every object has, such as `constructor`, is no limit.
-    const limits = (Object.hasOwn(overrides, name) ? overrides[name] : undefined) ?? this.#config;
+    const own = Object.hasOwn(overrides, name) ? overrides[name] : undefined;
     if (this.#tenants.size >= TENANTS_MAX) this.#forgetIdle(nowMs);
     // Whoever makes up names must not get limits by it.
-    if (this.#tenants.size >= TENANTS_MAX && limits === this.#config) return this.#others;
-    const tenant = new Tenant(name, limits, this.#all, nowMs);
+    if (this.#tenants.size >= TENANTS_MAX && own === undefined) return this.#others;
+    const who = name === '' ? this.#unnamed : `tenant ${name}`;
+    const keys = own === undefined ? 'tenants' : `tenants.overrides.${name}`;
+    const tenant = new Tenant(who, keys, own ?? this.#config, this.#all, nowMs);
     this.#tenants.set(name, tenant);
     return tenant;
   }
@@ -59,23 +63,26 @@ export class Tenants {
 
 class Tenant {
   readonly budget: Budget;
-  readonly #name: string;
+  readonly #who: string;
   /** Bytes per second; infinite where there is no limit. */
   readonly #rate: number;
   /** Bytes that may be sent now; below 0 after a request that was larger. */
   #left: number;
   #atMs: number;
 
-  constructor(name: string, limits: TenantLimits, all: Budget, nowMs: number) {
-    this.#name = name;
+  /** `keys`: the part of the configuration of the receiver that has the limits. */
+  constructor(who: string, keys: string, limits: TenantLimits, all: Budget, nowMs: number) {
+    this.#who = who;
     this.#rate = limits.max_bytes_per_second ?? Number.POSITIVE_INFINITY;
     this.#left = this.#rate * BURST_SECONDS;
     this.#atMs = nowMs;
-    const limitBytes = Math.min(limits.max_in_flight ?? all.limitBytes, all.limitBytes);
+    const { max_in_flight: ownBytes = all.limitBytes } = limits;
+    const limitBytes = Math.min(ownBytes, all.limitBytes);
+    const name = ownBytes < all.limitBytes ? `${keys}.max_in_flight of ${who}` : all.name;
     this.budget = new Budget(limitBytes, undefined, {
       all,
-      refusal: (held) =>
-        new PipelineError('tenant_limit', `${this.#said} has ${held} of ${limitBytes} bytes of max_in_flight in use`),
+      name,
+      refusal: (held) => new PipelineError('tenant_limit', `${held} of ${limitBytes} bytes of ${name} are in use`),
       charge: (bytes) => void (this.#left -= bytes),
     });
   }
@@ -85,16 +92,12 @@ class Tenant {
     this.#refill(nowMs);
     if (this.#left > 0) return;
     const retryAfterMs = Math.ceil((-this.#left / this.#rate) * 1000) + 1;
-    throw new PipelineError('tenant_limit', `${this.#said} may send ${this.#rate} bytes a second`, { retryAfterMs });
+    throw new PipelineError('tenant_limit', `${this.#who} may send ${this.#rate} bytes a second`, { retryAfterMs });
   }
 
   isIdle(nowMs: number): boolean {
     this.#refill(nowMs);
     return this.budget.usedBytes === 0 && this.#left >= this.#rate * BURST_SECONDS;
-  }
-
-  get #said(): string {
-    return this.#name === '' ? 'what names no tenant' : `tenant ${this.#name}`;
   }
 
   #refill(nowMs: number): void {

@@ -291,6 +291,25 @@ describe('the size of the queue', () => {
     expect(life.read('items')).toBe(1 + 2 + 8 + 9);
     await life.end();
   });
+
+  test('is kept also by what has been tried in vain, without trying what comes next any sooner', async () => {
+    const small = { ...inMemory, queue_size: 2, num_consumers: 4, when_full: 'drop_oldest' };
+    const life = await new Life(fails('unreachable'), small).started();
+    for (let items = 1; items <= 9; items++) {
+      expect(await life.send(telemetry(items))).toBe('taken');
+      await settled();
+      life.check();
+    }
+    expect([life.items('dropped'), life.read('items')]).toEqual([1 + 2 + 3 + 4 + 5 + 6 + 7, 8 + 9]);
+    // One attempt for each consumer: the pauses of what was dropped go on.
+    expect(life.attempts).toBe(4);
+    life.attempt = works;
+    await life.clock.advanceTo(1000);
+    await settled();
+    expect(life.delivered.toSorted()).toEqual(['8', '9']);
+    life.check();
+    expect(await life.end()).toBe('clean');
+  });
 });
 
 describe('decisions', () => {

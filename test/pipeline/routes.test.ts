@@ -5,11 +5,14 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { Router } from '../../pipeline/routes.ts';
-import { AdminServer } from '../../pipeline/telemetry/admin.ts';
+import { AdminServer, metricsPages } from '../../pipeline/telemetry/admin.ts';
+import { Meter } from '../../pipeline/telemetry/meter.ts';
+import { METRICS } from '../../pipeline/telemetry/metrics-table.ts';
 import { testContext } from '../support/context.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const TOKEN = 'a token of some length';
+const PAGES = metricsPages({ meter: new Meter(METRICS), state: () => 'ready' });
 
 let router: Router;
 let servers: AdminServer[] = [];
@@ -36,7 +39,7 @@ afterEach(async () => {
 });
 
 async function serve(token?: string, host = 'localhost'): Promise<AdminServer> {
-  const server = new AdminServer({ host, port: 0 }, 'the.key', {}, testContext('admin'), { router, token });
+  const server = new AdminServer({ host, port: 0 }, 'the.key', PAGES, testContext('admin'), { router, token });
   await server.start();
   servers.push(server);
   return server;
@@ -162,7 +165,8 @@ describe('a page in a browser on this machine', () => {
     const server = await serve();
     expect(await ask(server, '/api/things', post('{}', headers))).toMatchObject({ status });
     expect(posted).toHaveLength(status === 201 ? 1 : 0);
-    expect(await ask(server, '/api/things', { headers })).toMatchObject({ status: status === 201 ? 200 : 403 });
+    for (const path of ['/api/things', '/metrics'])
+      expect(await ask(server, path, { headers })).toMatchObject({ status: status === 201 ? 200 : 403 });
   });
 });
 

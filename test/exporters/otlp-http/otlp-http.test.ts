@@ -236,3 +236,13 @@ describe('a destination that is not there', () => {
 test.each(['backend:4318', 'ftp://backend', 'http://user:secret@backend'])('endpoint %s is refused', (endpoint) => {
   expect(otlpHttpExporterConfig.safeParse({ endpoint }).success).toBe(false);
 });
+
+test.each([
+  ['of the body', { 'Content-Length': '5' }],
+  ['of the connection', { connection: 'close' }],
+  ['with a space in the name', { 'x key': 'a' }],
+  ['with a line break', { authorization: 'a\r\nb: c' }],
+  ['beyond ASCII', { tenant: 'caf\u00e9' }],
+])('headers %s are refused', (_, headers) => {
+  expect(otlpHttpExporterConfig.safeParse({ endpoint: 'http://backend:4318', headers }).success).toBe(false);
+});

@@ -42,6 +42,28 @@ const BEARER = 'bearertokenauth/prod: {token: "${env:TOKEN}"}';
 const BASIC = 'basicauth: {htpasswd: {inline: "ann:s3cret"}}';
 const named = (id: string) => `{authenticator: ${id}}`;
 
+test('an authenticator that no receiver names is told', () => {
+  const { warnings } = load(yaml(named('basicauth'), named('basicauth'), [BEARER, BASIC]));
+  expect(formatProblems(warnings)).toBe(
+    'config.yaml:9:3: extensions.bearertokenauth/prod: no receiver asks it who may send; name it in auth of a receiver: {authenticator: bearertokenauth/prod}, or remove it',
+  );
+});
+
+test.each([
+  ['nobody has a password', 'ann', 'want user:password; line 1 is not'],
+  [
+    'a hash is of another kind',
+    'ann:x\nbob:$apr1$a$b',
+    'want passwords by htpasswd -B; that of line 2 is by another way',
+  ],
+])('users in the configuration of whom %s are refused with it, and not shown', (_, inline, why) => {
+  const basic = `basicauth: {htpasswd: {inline: ${JSON.stringify(inline)}}}`;
+  expect(problems(yaml(named('basicauth'), named('basicauth'), [basic]))).toEqual([
+    expect.stringMatching(/^config\.yaml:9:34: extensions\.basicauth\.htpasswd\.inline: /),
+  ]);
+  expect(problems(yaml(named('basicauth'), named('basicauth'), [basic]))[0]).toContain(why);
+});
+
 describe('an authenticator that a receiver names', () => {
   test('is there', () => {
     const { service } = load(yaml(named('bearertokenauth/prod'), named('basicauth'), [BEARER, BASIC]));

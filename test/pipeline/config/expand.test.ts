@@ -29,13 +29,13 @@ describe('${env:NAME}', () => {
     });
   });
 
-  it.each(['1.10', '007', 'true', '', 'null', '[', '{a: b}', 'a: b', '# x', '&a', '*a', '@', '"'])(
-    'stays text where text is wanted: %j',
-    (value) => {
-      const config = kafkaConfig('brokers: [x], auth: {mechanism: token, token: "${env:TOKEN}"}', { TOKEN: value });
-      expect(config).toMatchObject({ auth: { token: value } });
-    },
-  );
+  it.each([
+    ...['1.10', '007', 'true', '', 'null', '[', '{a: b}', 'a: b', '# x', '&a', '*a', '@', '"'],
+    ...['pw #rest', '"quoted"', "'quoted'", ' a ', 'a\nb', 'a\n\nb\n', '!a', '|\n a', '- a', '~'],
+  ])('stays text where text is wanted: %j', (value) => {
+    const config = kafkaConfig('brokers: [x], auth: {mechanism: token, token: "${env:TOKEN}"}', { TOKEN: value });
+    expect(config).toMatchObject({ auth: { token: value } });
+  });
 
   it('falls back where the variable is unset or empty, also to another variable', () => {
     const topic = (env: Record<string, string>) => kafkaConfig('brokers: [x], topic: "${env:A:-${env:B:-c}}"', env);
@@ -45,6 +45,7 @@ describe('${env:NAME}', () => {
   });
 
   it('explains why it needs quotes inside {} and []', () => {
+    expect(problems(kafka('brokers: [${env:HOST}], more: {a: ["b", "c"]}'))).toHaveLength(1);
     expect(problems(kafka('brokers: [${env:HOST}]'))[0]).toMatch(
       /^config.yaml:6:22: not valid YAML: .*; put \$\{…} in quotes where it stands inside \{} or \[]$/,
     );

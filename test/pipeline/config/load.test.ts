@@ -208,7 +208,7 @@ extra: 1
     ]);
     expect(problems('a: {b: 1, b: 2}\nc: *x\n? [q]\n: 3\n')).toEqual([
       'config.yaml:1:11: a.b: duplicate key; keep one; the first is in line 1',
-      'config.yaml:2:4: c: not valid YAML: there is no anchor &x; mend the YAML here',
+      'config.yaml:2:4: c: not valid YAML: there is no anchor of this name; put it in quotes if it is text',
       'config.yaml:3:3: not valid YAML: a key must be text; mend the YAML here',
     ]);
     expect(problems('- a\n')).toEqual([
@@ -221,6 +221,24 @@ extra: 1
     const lines = problems(`a0: &a0 [x]\n${rows.join('\n')}\n`);
     expect(lines.some((line) => line.includes('too many aliases'))).toBe(true);
     expect(problems('a: &a [*a]\n')).not.toEqual([]);
+  });
+
+  it.each([
+    ['"x" "SECRET"', 'this does not fit here; mend the YAML here'],
+    ['!SECRET', 'there is no such tag (!name); put it in quotes if it is text'],
+    ['*SECRET', 'there is no anchor of this name; put it in quotes if it is text'],
+    ['*SECRET:', 'this is no alias (*name) or anchor (&name); put it in quotes if it is text'],
+    ['"\\SECRET"', 'there is no such escape sequence; write \\\\ for a backslash, or take single quotes'],
+    ['@SECRET', 'text cannot begin with this character; put it in quotes if it is text'],
+    ['|SECRET', 'this does not fit here; mend the YAML here'],
+    ['"SECRET', 'Missing closing "quote; close what is open'],
+  ])('of YAML do not show what stands there: %s', (value, why) => {
+    const lines = problems(`${GOOD}  password: ${value}\n`);
+    expect(lines.join('\n')).not.toContain('SECRET');
+    expect(
+      lines.some((line) => line.endsWith(`not valid YAML: ${why}`)),
+      lines.join('\n'),
+    ).toBe(true);
   });
 
   it('never show a secret, nor the password of a URL', () => {

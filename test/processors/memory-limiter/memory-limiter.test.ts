@@ -54,6 +54,16 @@ describe('memory_limiter', () => {
     expect(sink.items('logs')).toBe(3);
   });
 
+  it('takes nothing above the hard limit, also while memory falls', async () => {
+    const { limiter, memory, clock } = limit();
+    await limiter.start();
+    for (const [i, mib] of [160, 140, 130, 120, 115, 110, 105, 101].entries()) {
+      memory.mib = mib;
+      await clock.advanceTo((i + 1) * 1000);
+      await expect(limiter.consume(batch()), `${mib} MiB`).rejects.toThrow(/telemetry is taken up to (80|100) MiB/);
+    }
+  });
+
   it('measures at start, so that a process that begins too large refuses at once', async () => {
     const { limiter, memory } = limit();
     memory.mib = 90;

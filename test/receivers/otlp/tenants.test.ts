@@ -5,6 +5,11 @@ import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../pipeline/clock.ts';
+import { Body } from '../../../receivers/otlp/body.ts';
+import { Budget } from '../../../receivers/otlp/budget.ts';
+import { otlpReceiverConfig, type TenantsConfig } from '../../../receivers/otlp/config.ts';
+import { Content } from '../../../receivers/otlp/content.ts';
+import { Tenants } from '../../../receivers/otlp/tenants.ts';
 import { EXPORT_METHODS } from '../../../proto/otlp/export.ts';
 import { counted, testContext } from '../../support/context.ts';
 import { framed, RawGrpc } from '../../support/grpc-raw.ts';
@@ -300,6 +305,28 @@ test('another header, and limits of single tenants', async () => {
   expect((await send('small')).outcome).toBe('too large');
   // What every object has is no name of a tenant with limits.
   expect((await send('constructor')).outcome).toBe('too large');
+});
+
+test('what is refused names the key and the tenant', () => {
+  const tenants = {
+    max_in_flight: '100B',
+    max_bytes_per_second: '100B',
+    overrides: { big: { max_in_flight: '200B' } },
+  };
+  const config = otlpReceiverConfig.parse({ protocols: { grpc: {} }, tenants }).tenants as TenantsConfig;
+  const all = new Tenants(config, new Budget(1000), new ManualClock());
+  const begun = (budget: Budget, bytes: number) => new Body(budget, 10_000, bytes);
+  const [a, big, unnamed] = ['a', 'big', ''].map((name) => all.budgetFor(named(name))) as [Budget, Budget, Budget];
+  expect(() => begun(a, 101)).toThrow('101 bytes, where tenants.max_in_flight of tenant a allows 100');
+  expect(() => begun(big, 201)).toThrow('tenants.overrides.big.max_in_flight of tenant big allows 200');
+  expect(() => begun(unnamed, 101)).toThrow('of requests without header X-Scope-OrgID allows 100');
+  a.take(60);
+  expect(() => begun(a, 41)).toThrow('60 of 100 bytes of tenants.max_in_flight of tenant a are in use');
+  unnamed.came(200);
+  expect(() => all.budgetFor({})).toThrow('requests without header X-Scope-OrgID may send 100 bytes a second');
+  const packed = begun(all.budgetFor(named('b')), 40);
+  packed.push(gzipSync(Buffer.alloc(101)));
+  expect(() => new Content(packed).inflate('gzip', 10_000)).toThrow(': the limit is tenants.max_in_flight of tenant b');
 });
 
 test('all tenants together stay within max_in_flight of the receiver', async () => {
