@@ -137,10 +137,13 @@ export class Spool {
   async close(): Promise<void> {
     await this.#writing;
     await this.#current?.close();
+    let batches = 0;
     for (const segment of this.#segments) {
+      batches += segment.live;
       this.#removeIfDone(segment);
       segment.release();
     }
+    if (batches > 0) this.#logger.info({ batches }, 'what is left in the queue on disk waits there for the next start');
   }
 
   #load(): Leftovers {
@@ -190,7 +193,7 @@ export class Spool {
     const { live, damaged, strayBytes, end } = scanSegment(bytes);
     if (damaged.length > 0 || strayBytes > 0) {
       const found = { path, batches: damaged.length, strayBytes, code: 'spool_damaged' };
-      this.#logger.error(found, 'a file of the queue is damaged: what is left of it is delivered');
+      this.#logger.error(found, 'a file of the queue is damaged: what is left of it will be delivered');
     }
     if (end < bytes.length) {
       // A batch that was not whole was not acknowledged either.

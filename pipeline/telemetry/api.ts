@@ -137,7 +137,10 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = request.headers;
   const isJson = /^application\/json *(;|$)/i.test(type) && encoding === 'identity';
   if (!isJson && (bytes > 0 || request.method === 'POST')) {
-    throw new PipelineError('api_content_type', `${type === '' ? 'none' : type}, encoded as ${encoding}`);
+    throw new PipelineError(
+      'api_content_type',
+      `content-type: ${type === '' ? 'none' : type}${encoding === 'identity' ? '' : `, content-encoding: ${encoding}`}`,
+    );
   }
   if (bytes === 0) return undefined;
   try {

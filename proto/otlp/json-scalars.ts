@@ -65,7 +65,7 @@ function doubleOf(value: unknown): number {
   if (value === '-Infinity') return Number.NEGATIVE_INFINITY;
   if (typeof value === 'number') throw new JsonValueError('is too large for a double');
   if (typeof value === 'string' && NUMERAL.test(value)) return Number(value);
-  throw new JsonValueError(`must be a number, "NaN", "Infinity" or "-Infinity", not ${kindOf(value)}`);
+  throw new JsonValueError(`must be a number, one in a string, "NaN", "Infinity" or "-Infinity", not ${kindOf(value)}`);
 }
 
 function int32Of(value: unknown, min: number, max: number): number {

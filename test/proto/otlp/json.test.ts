@@ -141,7 +141,7 @@ describe('OTLP/JSON problems', () => {
     [attributes({ bytesValue: '*' }), `${value}.bytesValue: must be base64`],
     [
       attributes({ doubleValue: 'x' }),
-      `${value}.doubleValue: must be a number, "NaN", "Infinity" or "-Infinity", not a string`,
+      `${value}.doubleValue: must be a number, one in a string, "NaN", "Infinity" or "-Infinity", not a string`,
     ],
     [attributes({ stringValue: 'a', intValue: 1 }), `${value}.stringValue: must not be there together with intValue`],
     [[], 'must be an object, not an array'],

@@ -6,11 +6,11 @@ import { request as httpsRequest } from 'node:https';
 import { type AddressInfo, connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, createServer as createTls, type TLSSocket } from 'node:tls';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../pipeline/clock.ts';
 import { EXPORT_METHODS } from '../../../proto/otlp/export.ts';
 import { type Certificates, makeCertificates } from '../../support/certificates.ts';
-import { counted, recordingLogger, testContext } from '../../support/context.ts';
+import { recordingLogger, testContext } from '../../support/context.ts';
 import { requestBytes } from '../../support/otlp-requests.ts';
 import { type Started, started } from './started.ts';
 
@@ -242,31 +242,6 @@ describe('mTLS', () => {
     expect(at.sink.items('traces')).toBe(30);
   });
 
-  test('a client that is not let in is counted, and told of once a minute', async () => {
-    const { logger, lines } = recordingLogger();
-    const clock = new ManualClock();
-    const context = testContext('otlp', { logger, clock });
-    const at = await secure({ client_ca_file: files.file('ca.pem') }, {}, { context });
-    const told = () => lines.filter(({ msg }) => String(msg).startsWith('a TLS handshake failed')).length;
-    const failed = () =>
-      counted(context, 'windback_receiver_failed_handshakes_total', { receiver: 'otlp', transport: 'http' });
-    for (let i = 1; i <= 3; i++) {
-      await http1(at.http, shows('stranger'));
-      await expect.poll(failed).toBe(i);
-    }
-    expect(told()).toBe(1);
-    await clock.advanceTo(61_000);
-    await http1(at.http, shows('stranger'));
-    await expect.poll(told).toBe(2);
-    expect(lines.at(-1)).toMatchObject({ level: 40, key: 'protocols.http.tls', client: '127.0.0.1', failed: 3 });
-    // Whoever only looks whether the port is open is not one of them.
-    connectTcp(placeOf(at.http)).once('connect', function (this: Socket) {
-      this.destroy();
-    });
-    await http1(at.http, shows('client'));
-    expect(await failed()).toBe(4);
-  });
-
   test('the next authority of clients comes with its file', async () => {
     const ca = files.file('clients.pem');
     copyFileSync(files.file('ca.pem'), ca);
@@ -278,20 +253,6 @@ describe('mTLS', () => {
     expect(await http1(at.http, shows('stranger'))).toBe(200);
     expect(await http1(at.http, shows('client'))).not.toBe(200);
   });
-});
-
-test('a certificate that has expired, or is not valid yet, is told of', async () => {
-  for (const [nowMs, why] of [
-    [Date.now() + 100 * 86_400_000, 'has expired'],
-    [Date.now() - 100 * 86_400_000, 'is not valid yet'],
-  ] as const) {
-    const { logger, lines } = recordingLogger();
-    vi.useFakeTimers({ toFake: ['Date'], now: nowMs });
-    onTestFinished(() => void vi.useRealTimers());
-    await secure({}, {}, { context: testContext('otlp', { logger }) });
-    const told = lines.filter(({ msg }) => msg === `the certificate of this listener ${why}`);
-    expect(told.map(({ key }) => key)).toEqual(['protocols.grpc.tls.cert_file', 'protocols.http.tls.cert_file']);
-  }
 });
 
 describe('new certificates', () => {
