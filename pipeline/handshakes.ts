@@ -20,16 +20,19 @@ export class FailedHandshakes {
     this.#count = context.meter.counter('windback_receiver_failed_handshakes_total', labels);
   }
 
-  note(error: NodeJS.ErrnoException, { remoteAddress }: Pick<TLSSocket, 'remoteAddress'>): void {
+  note(error: NodeJS.ErrnoException, { authorizationError }: TLSSocket, client: string | undefined): void {
+    const refused = authorizationError as Error | string | null | undefined;
     // Who only looks whether the port is open, as load balancers do, has not asked to be let in.
-    if (error.code === 'ECONNRESET') return;
+    if (refused == null && error.code === 'ECONNRESET') return;
+    const code = refused == null ? error.code : String(refused);
+    const why = refused == null ? error.message : 'its certificate is not accepted';
     const { logger, clock } = this.#context;
     this.#count.add(1);
     this.#since++;
     const now = clock.now();
     if (now - this.#toldAtMs < TELL_EVERY_MS) return;
-    const details = { key: this.#key, client: remoteAddress, code: error.code, failed: this.#since };
-    logger.warn(details, `a TLS handshake failed, its client is not let in: ${error.message}`);
+    const details = { key: this.#key, client, code, failed: this.#since };
+    logger.warn(details, `a TLS handshake failed, its client is not let in: ${why}`);
     this.#toldAtMs = now;
     this.#since = 0;
   }

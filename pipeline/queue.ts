@@ -25,6 +25,7 @@ import {
   sizeOf,
   sizeOfBatch,
 } from './queue-entry.ts';
+import { Tried } from './queue-tried.ts';
 import { Spool, type SpoolSettings } from './spool/spool.ts';
 
 /** Puts the counters in front of an exporter, and the queue with its retries where the configuration has them. */
@@ -58,8 +59,7 @@ export class QueuedExporter implements GuardedExporter {
   /** Callers that wait for a place, first come first served. */
   readonly #callers: Caller[] = [];
   readonly #idle: (() => void)[] = [];
-  /** Telemetry between two attempts, that which has been tried longest first. */
-  readonly #pausing = new Set<Entry>();
+  readonly #tried = new Tried();
   /** Ends pauses and attempts and gives up what is left, when the deadline of `stop` has passed. */
   readonly #abandon = new AbortController();
   /** What is taken of the capacity, also by those that are still being written to disk. */
@@ -130,6 +130,8 @@ export class QueuedExporter implements GuardedExporter {
     else deadline.addEventListener('abort', abandon, { once: true });
     if (!this.#isIdle) await new Promise<void>((resolve) => this.#idle.push(resolve));
     deadline.removeEventListener('abort', abandon);
+    // Pauses of what has given way.
+    abandon();
     await this.#exporter.stop(deadline);
     const spool = this.#spool;
     this.#spool = undefined;
@@ -178,11 +180,11 @@ export class QueuedExporter implements GuardedExporter {
   #makeRoomFor(batch: Batch): boolean {
     if (this.#queue.when_full !== 'drop_oldest') return false;
     while (!this.#hasRoomFor(batch)) {
-      const [tried] = this.#pausing;
-      const oldest = tried ?? this.#parallel.waiting.shift();
+      const oldest = this.#tried.giveWay() ?? this.#parallel.waiting.shift();
       if (oldest === undefined) return false;
-      this.#pausing.delete(oldest);
       this.#drop(oldest, new PipelineError('queue_overflow', `exporter ${this.#context.id}`));
+      // Whoever still waits to try it again must not keep it alive.
+      oldest.batch = undefined;
     }
     return true;
   }
@@ -260,6 +262,7 @@ export class QueuedExporter implements GuardedExporter {
   #leave(entry: Entry): void {
     this.#size -= entry.size;
     this.#batches--;
+    this.#tried.forget(entry);
     entry.account.queue(-entry.items, isKept(entry));
     if (entry.batch !== undefined) this.#memory -= entry.bytes;
     this.#letIn();
@@ -287,13 +290,11 @@ export class QueuedExporter implements GuardedExporter {
 
   /** Attempts until it is delivered, refused for good, or the process ends. Never throws. */
   async #deliver(entry: Entry): Promise<void> {
-    const batch = await this.#load(entry);
-    if (batch === undefined) return;
     let pauseMs = this.#retry.initial_interval;
     for (let attempt = 1; !this.#abandon.signal.aborted; attempt++) {
-      const error = await this.#attempt(entry, batch);
+      const error = await this.#attempt(entry);
+      if (error === 'gone') return;
       if (error === undefined) return this.#delivered(entry, attempt);
-      if (error === 'halved') return;
       if (this.#abandon.signal.aborted) break;
       if (!error.row.retryable) return this.#drop(entry, error);
       if (attempt === 1) this.#context.logger.warn({ code: error.code, todo: error.row.todo }, error.message);
@@ -305,11 +306,9 @@ export class QueuedExporter implements GuardedExporter {
   }
 
   /** False where telemetry has given way meanwhile: what comes next waits all the same, for the destination's sake. */
-  async #pause(entry: Entry, ms: number): Promise<boolean> {
-    const mayGiveWay = !isOrdered(entry);
-    if (mayGiveWay) this.#pausing.add(entry);
-    await this.#context.clock.sleep(ms, this.#abandon.signal);
-    return !mayGiveWay || this.#pausing.delete(entry);
+  #pause(entry: Entry, ms: number): Promise<boolean> {
+    const pause = this.#context.clock.sleep(ms, this.#abandon.signal);
+    return isOrdered(entry) ? pause.then(() => true) : this.#tried.pause(entry, pause);
   }
 
   /** The batch of an entry, as soon as the disk gives it; undefined where it was dropped or given up meanwhile. */
@@ -327,8 +326,10 @@ export class QueuedExporter implements GuardedExporter {
     return void this.#giveUp(entry);
   }
 
-  /** One attempt: nothing where it was delivered, `halved` where two halves have its place now. */
-  async #attempt(entry: Entry, batch: Batch): Promise<PipelineError | 'halved' | undefined> {
+  /** One attempt: nothing where it was delivered, `gone` where it is no longer there, or halves have its place now. */
+  async #attempt(entry: Entry): Promise<PipelineError | 'gone' | undefined> {
+    const batch = await this.#load(entry);
+    if (batch === undefined) return 'gone';
     try {
       await orAborted(this.#exporter.consume(batch), this.#abandon.signal, () => this.#stoppingError());
       return undefined;
@@ -337,7 +338,7 @@ export class QueuedExporter implements GuardedExporter {
       if (this.#abandon.signal.aborted) return error;
       entry.account.fail(entry.items, error.code);
       if (error.code !== 'rejected_size' || !isTelemetry(batch)) return error;
-      return this.#halve(entry, batch).then((isHalved) => (isHalved ? 'halved' : error), asPipelineError);
+      return this.#halve(entry, batch).then((isHalved) => (isHalved ? 'gone' : error), asPipelineError);
     }
   }
 

@@ -52,26 +52,28 @@ export class SocketServer {
   }
 
   #overTls(onSocket: (socket: Socket) => void, { tls, protocols, handshakeMs, failed }: Secured): Server {
-    const { rejectUnauthorized: isStrict, ...shown } = tls.options(protocols);
-    // Node ends strangers too, but without a word to anybody: here they are ended below, before a byte is read.
-    const own = { pauseOnConnect: false, handshakeTimeout: handshakeMs, rejectUnauthorized: false };
-    const options = { ...SOCKETS, ...shown, ...own };
+    const options = { ...SOCKETS, pauseOnConnect: false, ...tls.options(protocols), handshakeTimeout: handshakeMs };
     const server = process.getBuiltinModule('node:tls').createServer(options);
+    // Of a socket that has been ended nobody can say whose it was.
+    const addresses = new WeakMap<object, string | undefined>();
     server.on('connection', (socket: Socket) => {
       this.#shaking.add(socket);
+      addresses.set(socket, socket.remoteAddress);
       socket.once('close', () => this.#shaking.delete(socket));
     });
     server.on('secureConnection', (socket: TLSSocket) => {
-      this.#shaking.delete((socket as unknown as { _parent?: Socket })._parent as Socket);
-      if (!isStrict || socket.authorized) return onSocket(socket);
-      const why = String(socket.authorizationError ?? 'unknown');
-      failed.note(Object.assign(new Error('its certificate is not accepted'), { code: why }), socket);
-      socket.destroy();
+      this.#shaking.delete(rawOf(socket));
+      onSocket(socket);
     });
     server.on('tlsClientError', (error, socket) => {
-      failed.note(error, socket);
+      failed.note(error, socket, addresses.get(rawOf(socket)));
       socket.destroy();
     });
     return server;
   }
+}
+
+/** The connection that carries TLS. */
+function rawOf(socket: TLSSocket): Socket {
+  return (socket as unknown as { _parent?: Socket })._parent as Socket;
 }

@@ -8,6 +8,10 @@ const oauth2Config = z
   .strictObject({
     token_url: z
       .url({ protocol: /^https?$/ })
+      .refine(
+        (text) => !/^https?:\/\/[^/]*@/.test(text),
+        'want no user or password in the URL; there are client_id and client_secret',
+      )
       .describe('Where tokens are given out (RFC 6749, 4.4: client credentials).'),
     client_id: z.string().min(1).describe('The name of this client there.'),
     client_secret: secret.describe('Its secret.'),

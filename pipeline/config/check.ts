@@ -1,6 +1,6 @@
 /** Holds a value of the configuration against a zod schema, and says what is wrong in a user's words. */
 import type { z } from 'zod';
-import { type Found, type Located, type Path, find, formatPath, plain } from './located.ts';
+import { type Found, type Located, type Path, find, formatPath, namesOf, plain } from './located.ts';
 import type { Position, Problem } from './report.ts';
 import {
   type Kind,
@@ -43,12 +43,14 @@ export function check<S extends z.ZodType>(schema: S, node: Located, place: Plac
 /**
  * The plain value of `node`, bent to the schema only where YAML itself is in the way: an empty value of a map means
  * `{}` (`grpc:`), a number for a duration is judged as text, and text that came from a variable stays text where text
- * is wanted (`${env:VERSION}` is 1.10, not 1.1).
+ * is wanted (`${env:VERSION}` is 1.10, not 1.1), as it stands: else ` #` would end a password.
  */
 export function fit(node: Located, schema: z.ZodType | undefined): unknown {
   if (schema === undefined) return plain(node);
   const kinds = kindsOf(schema);
-  if (node.expansion !== undefined && kinds.has('text') && !kinds.has(kindOf(node))) return node.expansion.text;
+  if (node.expansion !== undefined && kinds.has('text') && (!kinds.has(kindOf(node)) || isFreeText(node, schema))) {
+    return node.expansion.text;
+  }
   if (node.kind === 'list') return node.items.map((item, i) => fit(item, childOf(schema, i, [])));
   if (node.kind === 'map') {
     const keys = Object.fromEntries([...node.entries].map(([key, { value }]) => [key, scalarOrEmpty(value)]));
@@ -61,6 +63,11 @@ export function fit(node: Located, schema: z.ZodType | undefined): unknown {
     return String(node.value);
   }
   return node.value;
+}
+
+/** Whether text may be any text here: of a word, or of a duration, quotes and spaces around it can be no part. */
+function isFreeText(node: Located, schema: z.ZodType): boolean {
+  return kindOf(node) === 'text' && wordsOf(schema).length === 0 && shapeOf(schema).scalar === undefined;
 }
 
 /** Enough of a value to choose between the alternatives of a union. */
@@ -97,7 +104,7 @@ function explain(issue: Issue, above: Path, subject: Subject): Explained[] {
   const problem = (at: Position, what: string, todo: string, key?: string): Explained => ({
     problem: {
       at,
-      path: formatPath([...subject.place.path, ...path, ...(key === undefined ? [] : [key])]),
+      path: formatPath([...subject.place.path, ...shownPath(subject.node, key === undefined ? path : [...path, key])]),
       what,
       todo,
     },
@@ -204,22 +211,43 @@ function textOf({ node }: Found): string | undefined {
 /** A value as a message may show it: never a secret, never long. */
 function shown({ node }: Found, schema: z.ZodType | undefined): string {
   if (schema !== undefined && shapeOf(schema).secret) return 'the value';
-  if (node?.expansion !== undefined) return `the value of ${clip(redactUrl(node.expansion.raw))}`;
+  if (node?.expansion !== undefined) return `the value of ${clip(namesOf(node.expansion))}`;
   if (node?.kind === 'map') return 'a map';
   if (node?.kind === 'list') return node.items.length === 0 ? 'an empty list' : 'a list';
   if (node === undefined) return 'this';
+  // `token:S3CRET`, without the space that would make it a key: what is wanted here has secrets inside.
+  if (typeof node.value === 'string' && !(schema !== undefined && takesScalar(schema))) return 'this text';
   return node.value === null
     ? 'an empty value'
     : clip(typeof node.value === 'string' ? `"${redactUrl(node.value)}"` : String(node.value));
+}
+
+function takesScalar(schema: z.ZodType): boolean {
+  const kinds = kindsOf(schema);
+  return (['text', 'number', 'boolean', 'any'] as const).some((kind) => kinds.has(kind));
+}
+
+/**
+ * A path as a message may show it. Where a space is missing behind a colon, the value is part of the key; where a map
+ * came from a variable, all keys are what the variable holds.
+ */
+function shownPath(root: Located, path: Path): Path {
+  let node: Located | undefined = root;
+  return path.map((step) => {
+    const isForeign = node?.expansion !== undefined;
+    node = node === undefined ? undefined : find(node, [step]).node;
+    if (typeof step === 'number') return step;
+    return isForeign ? '…' : step.replace(/(?<=.)[:=].*$/s, '…');
+  });
 }
 
 function clip(text: string): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-/** Hides the password in `scheme://user:password@host`. */
+/** Hides the password in `scheme://user:password@host`, also one with a slash or an @ in it, or without a user. */
 export function redactUrl(text: string): string {
-  return text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s/@]+(?=@)/gi, '$1[REDACTED]');
+  return text.replace(/(\b[a-z][a-z0-9+.-]*:\/\/(?:[^\s:/@]*:)?)[^\s]+(?=@)/gi, '$1[REDACTED]');
 }
 
 function valueAt(value: unknown, path: Path): unknown {

@@ -9,7 +9,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * Replaces `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in every text of the tree, and `$$` by `$`. The
  * default holds where the variable is unset or empty, as in a shell, and may hold expansions itself. Of a file the last
  * end of line is left out: editors write it, secrets do not have it. A text that is nothing but one
- * expansion is typed as YAML, so that it can become a number, a list or nothing; where that is text, it stays as it is.
+ * expansion is typed as YAML, so that it can become a number, a list or nothing; a key that wants text gets it as it is (`fit`).
  * What cannot be expanded becomes a problem, with a `broken` value in its place.
  */
 export function expand(root: Located, env: Environment, problems: Problem[], readFile: ReadFile = read): Located {
@@ -54,11 +54,7 @@ function expandScalar(node: LocatedScalar, path: Path, expandText: ExpandText, p
   const typed = locate(text, node.at.file, node.at);
   // A password may look like broken YAML; then it is text.
   if (typed.problems.length > 0) return { ...node, value: text, expansion };
-  // What is text for YAML is text as it stands: else ` #` would end a password, and its quotes would be taken off.
-  const { root } = typed;
-  return root.kind === 'scalar' && typeof root.value === 'string'
-    ? { ...root, value: text, expansion }
-    : { ...root, expansion };
+  return { ...typed.root, expansion };
 }
 
 function isOneExpansion(raw: string): boolean {

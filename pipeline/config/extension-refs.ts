@@ -1,6 +1,6 @@
 /** What names an extension: the list of the service, receivers that ask who may send, queues that lie on disk. */
 import type { AuthExtension } from '../auth/config.ts';
-import { type Located, type LocatedScalar, type Path, find, formatPath } from './located.ts';
+import { type Located, type LocatedScalar, type Path, find, formatPath, shownText } from './located.ts';
 import type { Problem } from './report.ts';
 import { ID } from './schema.ts';
 import { suggestion } from './suggest.ts';
@@ -46,8 +46,9 @@ function checkList(root: Located, ids: ReadonlySet<string>, problems: Problem[])
   for (const [index, item] of (list?.kind === 'list' ? list.items : []).entries()) {
     if (item.kind !== 'scalar' || typeof item.value !== 'string' || ids.has(item.value)) continue;
     const path = `service.extensions[${index}]`;
-    const what = `there is no extension ${item.value}`;
-    const todo = ids.size === 0 ? `add ${item.value} under extensions` : suggestion(item.value, [...ids], 'extensions');
+    const shown = shownText(item);
+    const what = `there is no extension ${shown}`;
+    const todo = ids.size === 0 ? `add ${shown} under extensions` : suggestion(item.value, [...ids], 'extensions');
     problems.push({ at: item.at, path, what, todo });
   }
 }
@@ -93,11 +94,12 @@ function checkNamed(
   problems: Problem[],
   { section, within, key, ids, what, add }: Named,
 ): void {
-  const complain = ({ at, value }: LocatedScalar, path: Path): void => {
+  const complain = (node: LocatedScalar, path: Path): void => {
+    const { at, value } = node;
     problems.push({
       at,
       path: formatPath(path),
-      what: `there is no ${what} ${String(value)}`,
+      what: `there is no ${what} ${shownText(node)}`,
       todo: ids.length === 0 ? add : suggestion(String(value), ids, `${what}s`),
     });
   };

@@ -11,6 +11,16 @@ export interface Expansion {
   readonly text: string;
 }
 
+/** What an expansion names, without defaults, which may be secrets: `${env:TOKEN}`. */
+export function namesOf({ raw }: Expansion): string {
+  return [...raw.matchAll(/\$\{((?:env:\w+|file:[^}]+))/g)].map(([, name]) => `\${${name}}`).join(' and ');
+}
+
+/** A text as a message may show it: by the name of the variable it came from, which may hold something else than meant. */
+export function shownText({ value, expansion }: LocatedScalar): string {
+  return expansion === undefined ? String(value) : `of ${namesOf(expansion)}`;
+}
+
 interface Placed {
   readonly at: Position;
   readonly expansion?: Expansion;

@@ -2,7 +2,7 @@
 import type { Signal } from '../batch.ts';
 import type { ProcessorFactory } from '../component.ts';
 import type { PipelineConfig, Ref } from './loaded.ts';
-import { type Entry, type Located, type LocatedScalar, find, formatPath } from './located.ts';
+import { type Entry, type Located, type LocatedScalar, find, formatPath, shownText } from './located.ts';
 import type { Position, Problem } from './report.ts';
 import { ID, SECTIONS, SIGNALS } from './schema.ts';
 import { closest, suggestion } from './suggest.ts';
@@ -70,16 +70,17 @@ class PipelineChecker {
     for (const [index, item] of (node?.kind === 'list' ? node.items : []).entries()) {
       if (!isText(item)) continue;
       const id = item.value;
-      const from = this.#resolve(list, id);
+      const from = this.#resolve(list, id, shownText(item));
       if (typeof from !== 'string') this.#complain(item.at, [list, index], from.what, from.todo);
-      else if (seen.has(id)) this.#complain(item.at, [list, index], `${id} is listed twice`, 'list it once');
+      else if (seen.has(id))
+        this.#complain(item.at, [list, index], `${shownText(item)} is listed twice`, 'list it once');
       else refs.push({ id, at: item.at, from });
       seen.add(id);
     }
     return refs;
   }
 
-  #resolve(list: List, id: string): Ref['from'] | { what: string; todo: string } {
+  #resolve(list: List, id: string, shown: string): Ref['from'] | { what: string; todo: string } {
     if (this.#referable[list].has(id)) return list;
     const noun = SECTIONS[list];
     if (list === 'receivers' && this.#referable.processors.has(id)) {
@@ -94,8 +95,9 @@ class PipelineChecker {
       return { what: `${id} is configured as ${SECTIONS[other] === 'exporter' ? 'an' : 'a'} ${SECTIONS[other]}`, todo };
     }
     const meant = closest(id, [...this.#referable[list]]);
-    const todo = meant === undefined ? `add ${id} under ${list}` : `did you mean ${meant}? Or add ${id} under ${list}`;
-    return { what: `there is no ${noun} ${id}`, todo };
+    const todo =
+      meant === undefined ? `add ${shown} under ${list}` : `did you mean ${meant}? Or add ${shown} under ${list}`;
+    return { what: `there is no ${noun} ${shown}`, todo };
   }
 
   #complain(at: Position, path: readonly (string | number)[], what: string, todo: string): void {

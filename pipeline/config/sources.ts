@@ -1,3 +1,4 @@
+import { redactUrl } from './check.ts';
 import { type Located, formatPath, merge } from './located.ts';
 import { locate, splitKeys } from './locate.ts';
 import type { Environment } from './expand.ts';
@@ -68,7 +69,11 @@ function readSource(source: string, index: number, input: SourcesInput): Source 
     }
     case 'http':
     case 'https':
-      return failed(source, 'configurations are not fetched', 'give a path, file:PATH, env:NAME or yaml:TEXT');
+      return failed(
+        redactUrl(source),
+        'configurations are not fetched',
+        'give a path, file:PATH, env:NAME or yaml:TEXT',
+      );
     default:
       try {
         return { file: rest, text: input.readFile(rest) };
@@ -105,7 +110,7 @@ function parseSet(set: string, root: Located, problems: Problem[]): Located {
   const path = equals < 0 ? [] : splitPath(set.slice(0, equals), root);
   if (path.length === 0 || path.includes('')) {
     // What stands after the equals sign may be a secret.
-    const shown = equals < 0 ? set : set.slice(0, equals);
+    const shown = set.replace(/[=:].*$/s, '');
     problems.push({ at: SET_AT, path: shown, what: 'not understood', todo: 'want key.sub=value' });
     return emptyMap(SET_AT);
   }

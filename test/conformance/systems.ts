@@ -56,7 +56,10 @@ export async function startSecure(sinkPort: number, say: (line: string) => void)
   const files = makeCertificates();
   const tls = `{cert_file: ${files.file('server.pem')}, key_file: ${files.file('server.key')}, client_ca_file: ${files.file('ca.pem')}}`;
   const secured = `yaml:{receivers: {otlp: {protocols: {grpc: {tls: ${tls}}, http: {tls: ${tls}}}}}}`;
-  const running = await started('windback', sinkPort, say, ['--config', secured]);
+  const running = await started('windback', sinkPort, say, ['--config', secured]).catch((error: unknown) => {
+    files.remove();
+    throw error;
+  });
   return {
     ...running,
     title: `${running.title}, over TLS`,

@@ -6,6 +6,7 @@ import { type Batch, isTelemetry, TelemetryBatch } from '../../pipeline/batch.ts
 import { ManualClock } from '../../pipeline/clock.ts';
 import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
+import { collectGarbage } from '../../pipeline/garbage.ts';
 import { guardExporter } from '../../pipeline/queue.ts';
 import { queueConfig, retryConfig } from '../../pipeline/queue-config.ts';
 import { MemoryStorage, type Storage } from '../../pipeline/storage.ts';
@@ -290,6 +291,27 @@ describe('the size of the queue', () => {
     expect(await send(life, telemetry(7), telemetry(8), telemetry(9))).toEqual(['taken', 'taken', 'taken']);
     expect(life.read('items')).toBe(1 + 2 + 8 + 9);
     await life.end();
+  });
+
+  test('keeps nothing of what has given way alive, however long the destination wants to be left alone', async () => {
+    const busy = () => Promise.reject(new PipelineError('busy', 'for the test', { retryAfterMs: 300_000 }));
+    const small = { ...inMemory, queue_size: 4, num_consumers: 4, when_full: 'drop_oldest' };
+    const life = await new Life(busy, small).started();
+    const sent: WeakRef<Batch>[] = [];
+    const sendOne = (): Promise<unknown> => {
+      const batch = telemetry(1);
+      sent.push(new WeakRef(batch));
+      return life.send(batch);
+    };
+    for (let i = 0; i < 12; i++) {
+      await sendOne();
+      await settled();
+    }
+    await collectGarbage('regular');
+    expect(sent.map((batch) => batch.deref() !== undefined)).toEqual([...Array(8).fill(false), ...Array(4).fill(true)]);
+    await life.end();
+    await settled();
+    expect(life.clock.alarms).toBe(0);
   });
 
   test('is kept also by what has been tried in vain, without trying what comes next any sooner', async () => {

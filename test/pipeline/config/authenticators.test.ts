@@ -42,6 +42,14 @@ const BEARER = 'bearertokenauth/prod: {token: "${env:TOKEN}"}';
 const BASIC = 'basicauth: {htpasswd: {inline: "ann:s3cret"}}';
 const named = (id: string) => `{authenticator: ${id}}`;
 
+test('an authenticator that comes from a variable is told by the variable', () => {
+  // oxlint-disable-next-line no-template-curly-in-string
+  expect(problems(yaml(named('"${env:TOKEN}"'), named('basicauth'), [BASIC]))).toEqual([
+    // oxlint-disable-next-line no-template-curly-in-string
+    expect.stringContaining('there is no authenticator of ${env:TOKEN}; known authenticators: basicauth'),
+  ]);
+});
+
 test('an authenticator that no receiver names is told', () => {
   const { warnings } = load(yaml(named('basicauth'), named('basicauth'), [BEARER, BASIC]));
   expect(formatProblems(warnings)).toBe(

@@ -29,12 +29,32 @@ describe('${env:NAME}', () => {
     });
   });
 
-  it.each([
-    ...['1.10', '007', 'true', '', 'null', '[', '{a: b}', 'a: b', '# x', '&a', '*a', '@', '"'],
-    ...['pw #rest', '"quoted"', "'quoted'", ' a ', 'a\nb', 'a\n\nb\n', '!a', '|\n a', '- a', '~'],
-  ])('stays text where text is wanted: %j', (value) => {
+  const looksLikeYaml = ['1.10', '007', 'true', '', 'null', '[', '{a: b}', 'a: b', '# x', '&a', '*a', '@', '"', '~'];
+  const isCutByYaml = ['pw #rest', '"quoted"', "'quoted'", ' a ', 'a\nb', 'a\n\nb\n', '!a', '|\n a', '- a'];
+
+  it.each([...looksLikeYaml, ...isCutByYaml])('stays text where text is wanted: %j', (value) => {
     const config = kafkaConfig('brokers: [x], auth: {mechanism: token, token: "${env:TOKEN}"}', { TOKEN: value });
     expect(config).toMatchObject({ auth: { token: value } });
+  });
+
+  it('is read as YAML where only some text will do', () => {
+    const yaml = `${GOOD}processors: {memory_limiter: {limit_mib: "\${env:LIMIT}", check_interval: "\${env:CHECK}"}}`;
+    const { processors } = load(yaml, { env: { LIMIT: '512\n', CHECK: "'2s' # seconds\n" } });
+    expect(processors.get('memory_limiter')?.config).toEqual({ limit_mib: 512, check_interval: 2000 });
+  });
+
+  it.each([
+    ['a list', 'brokers: "${env:A:-S3CRET}"'],
+    ['text in a URL', 'brokers: [x], topic: [https://me:p/S3CRET@host/], auth: 1'],
+    ['a key', 'brokers: [x], topic:S3CRET'],
+    ['a key with an equals sign', 'brokers: [x], topic=S3CRET: 1'],
+    ['a map of which the space is missing', 'brokers: [x], auth: token:S3CRET'],
+    ['a map out of a variable', 'brokers: [x], auth: "${env:B}"'],
+    ['a map out of a variable, with a key', 'brokers: [x], auth: "${env:C}"'],
+  ])('that cannot be %s does not show what is secret', (_, fields) => {
+    const lines = problems(kafka(fields), { env: { B: 'token:S3CRET', C: '{token:S3CRET: 1, S3CRET: 2}' } });
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.join('\n')).not.toContain('S3CRET');
   });
 
   it('falls back where the variable is unset or empty, also to another variable', () => {

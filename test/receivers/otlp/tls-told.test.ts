@@ -27,7 +27,7 @@ async function secure(tls: Record<string, unknown>, context: Context): Promise<S
 }
 
 /** Resolves when there is an answer, or none is to come. */
-function ask(address: string, shown: { cert: Buffer; key: Buffer }): Promise<void> {
+function ask(address: string, shown: { cert?: Buffer; key?: Buffer }): Promise<void> {
   const [host = '', port] = address.split(':');
   return new Promise((resolve) => {
     const sent = request({ host, port, ca: files.read('ca.pem'), ...shown, agent: false }, (answer) => {
@@ -61,6 +61,21 @@ test('a client that is not let in is counted, and told of once a minute', async 
   socket.destroy();
   await ask(at.http, shows('client'));
   expect(await failed()).toBe(4);
+});
+
+test.each([
+  ['of another authority', () => shows('stranger'), /certificate is not accepted/, /SELF_SIGNED|UNABLE|LEAF/],
+  ['that it does not show', () => ({}), /peer did not return a certificate/, /PEER_DID_NOT_RETURN_A_CERTIFICATE/],
+])('a certificate %s is the reason', async (_, shown, why, code) => {
+  const { logger, lines } = recordingLogger();
+  const at = await secure({ client_ca_file: files.file('ca.pem') }, testContext('otlp', { logger }));
+  await ask(at.http, shown());
+  const told = () => lines.find(({ msg }) => String(msg).startsWith('a TLS handshake failed'));
+  await expect.poll(told).toMatchObject({
+    msg: expect.stringMatching(why),
+    code: expect.stringMatching(code),
+    client: '127.0.0.1',
+  });
 });
 
 test('a certificate that has expired, or is not valid yet, is told of', async () => {
