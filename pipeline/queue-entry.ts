@@ -106,10 +106,11 @@ export function logDropped({ batch, signal, items }: Entry, error: PipelineError
   );
 }
 
-/** What becomes of `attempt`, or `error` as soon as `signal` aborts: then its outcome is no longer waited for. */
-export function orAborted<T>(attempt: Promise<T>, signal: AbortSignal, error: () => Error): Promise<T> {
+/** What becomes of `attempt`; the reason of `signal` where that aborts first, or has: then the outcome is not waited for. */
+export function orAborted<T>(attempt: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = () => reject(error());
+    const giveUp = () => reject(signal.reason as Error);
+    if (signal.aborted) giveUp();
     signal.addEventListener('abort', giveUp, { once: true });
     void attempt.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
   });

@@ -331,7 +331,7 @@ export class QueuedExporter implements GuardedExporter {
     const batch = await this.#load(entry);
     if (batch === undefined) return 'gone';
     try {
-      await orAborted(this.#exporter.consume(batch), this.#abandon.signal, () => this.#stoppingError());
+      await orAborted(this.#exporter.consume(batch), this.#abandon.signal);
       return undefined;
     } catch (thrown) {
       const error = asPipelineError(thrown);
