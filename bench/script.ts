@@ -1,4 +1,5 @@
 /** The command lines of the project's own scripts, `npm run NAME -- [options]`: read as those of `windback` are. */
+import { readFileSync } from 'node:fs';
 import { closest } from '../pipeline/config/suggest.ts';
 import { PipelineError } from '../pipeline/errors.ts';
 import { parseCommandLine, usage } from '../cmd/args.ts';
@@ -55,6 +56,44 @@ function numeric(standard: number | undefined, isFine: (value: number) => boolea
       return value;
     },
   } satisfies Option<number | undefined>;
+}
+
+/** What stands in a file. */
+export function contents(): Option<Buffer | undefined> {
+  return { type: 'string', read: ([path], name) => (path === undefined ? undefined : contentsOf(path, name)) };
+}
+
+/** What a run before wrote as JSON. `list`: a list that is in it, by which it is told from what another script wrote. */
+export function saved<T>(list: keyof T & string): Option<T | undefined> {
+  return {
+    type: 'string',
+    read([path], name) {
+      if (path === undefined) return undefined;
+      const value = parsed(contentsOf(path, name).toString());
+      if (!hasList(value, list)) throw usage(`${name} wants what --json wrote: there is no list "${list}" in ${path}`);
+      return value as T;
+    },
+  };
+}
+
+function contentsOf(path: string, name: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (thrown) {
+    throw usage(`${name} wants a file that can be read: ${(thrown as Error).message}`);
+  }
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function hasList(value: unknown, list: string): boolean {
+  return typeof value === 'object' && value !== null && Array.isArray(Reflect.get(value, list));
 }
 
 /** One of `names`. */

@@ -1,11 +1,11 @@
 /** `npm run bench:overload`: ten times more than can be delivered, under a small memory limit. `--help` tells the rest. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { keep, tell } from '../findings.ts';
 import { forScript } from '../script.ts';
 import { measuredWhere } from '../load/machine.ts';
 import { install } from '../peers/install.ts';
-import { withTables } from '../peers/page.ts';
 import { canPin } from '../peers/under-test.ts';
 import { MODES } from './modes.ts';
 import { HELP, type Options, optionsOf } from './options.ts';
@@ -15,19 +15,15 @@ import { type Name, TITLES } from './systems.ts';
 
 type Shown = Pick<Options, 'limitMib' | 'times' | 'connections' | 'seconds'>;
 
-const PAGE = join(import.meta.dirname, '../../docs/performance.md');
 const started = performance.now();
 
 const args = process.argv.slice(2);
 await main(forScript('bench:overload', HELP, args, () => optionsOf(args)));
 
 async function main({ from, json, isWriting, ...rest }: Options): Promise<void> {
-  const result = from === undefined ? await measured(rest, json) : (JSON.parse(readFileSync(from, 'utf8')) as Result);
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(result)}\n`);
-  const text = textOf(result);
-  process.stdout.write(`\n${text}\n`);
-  if (isWriting) writeFileSync(PAGE, withTables(readFileSync(PAGE, 'utf8'), { overload: text }));
-  if (findingsOf(result).some(({ holds }) => !holds)) process.exitCode = 1;
+  const result = from ?? (await measured(rest, json));
+  keep(result, json);
+  tell({ table: 'overload', text: textOf(result), findings: findingsOf(result), isWriting });
 }
 
 function textOf(result: Result): string {
@@ -60,7 +56,7 @@ async function measured(
         const run = await runOf({ ...shared, name, mode: { protocol, encoding }, folder: place, say: sayOf });
         runs.push(run);
         // Whoever stops it keeps what there is.
-        if (json !== undefined) writeFileSync(json, `${JSON.stringify(resultOf(options, runs))}\n`);
+        keep(resultOf(options, runs), json);
         sayOf(`${run.overload.taken} of ${run.overload.offered} requests taken, ${run.died ?? 'lives'}`);
         for (const { what, found, holds } of findingsOf({ ...shared, where: '', runs: [run] }))
           sayOf(`${holds ? 'holds' : 'DOES NOT HOLD'}: ${what}: ${found}`);

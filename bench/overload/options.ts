@@ -1,11 +1,12 @@
-import { flag, number, readOptions, someOf, text } from '../script.ts';
+import { flag, number, readOptions, saved, someOf, text } from '../script.ts';
 import type { Mode } from './modes.ts';
+import type { Result } from './report.ts';
 import type { Name } from './systems.ts';
 
 export interface Options {
   readonly isWriting: boolean;
   readonly json: string | undefined;
-  readonly from: string | undefined;
+  readonly from: Result | undefined;
   readonly seconds: number;
   /** Spans a second. */
   readonly sinkRate: number;
@@ -56,7 +57,7 @@ export function optionsOf(args: readonly string[]): Options {
     mode: someOf(MODES),
     systems: someOf(SYSTEMS),
     json: text(),
-    from: text(),
+    from: saved<Result>('runs'),
     write: flag,
   });
   const modes: readonly string[] = mode;

@@ -1,5 +1,5 @@
 /** `npm run bench:peers` and `npm run bench:smoke`: whole processes, side by side. `--help` tells what it can do. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { forScript } from '../script.ts';
@@ -7,10 +7,10 @@ import { CASES } from './cases.ts';
 import { collector } from './collector.ts';
 import { compare, FAILED } from './compare.ts';
 import { criteriaOf, printed } from './criteria.ts';
-import { type GrowthPoint, measureGrowth } from './growth.ts';
+import { measureGrowth } from './growth.ts';
 import { growthTable } from './growth-report.ts';
 import { install, isInstalled } from './install.ts';
-import { HELP, type Options, optionsOf } from './options.ts';
+import { HELP, type Options, optionsOf, type Saved } from './options.ts';
 import { writeComparison, writeGrowth } from './page.ts';
 import type { CaseResult, Machine, Result } from './result.ts';
 import { rotel } from './rotel.ts';
@@ -20,11 +20,6 @@ import { canPin, endWithThis } from './under-test.ts';
 import { windback } from './windback.ts';
 
 const SYSTEMS: Record<SystemName, System> = { windback, collector, rotel };
-
-/** What `--json` writes. */
-interface Saved extends Result {
-  readonly growth?: readonly GrowthPoint[];
-}
 
 const started = performance.now();
 const args = process.argv.slice(2);
@@ -37,7 +32,7 @@ try {
 
 async function main(options: Options): Promise<void> {
   if (options.isWriting && !options.isGrowth && options.from === undefined) wantAll(options.cases);
-  const saved = options.from === undefined ? await measured(options) : read(options.from);
+  const saved = options.from ?? (await measured(options));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(saved, null, 1)}\n`);
   const { growth } = saved;
   if (growth !== undefined) {
@@ -54,10 +49,6 @@ async function main(options: Options): Promise<void> {
 /** A page with some of the cases of one run and some of another would compare what cannot be compared. */
 function wantAll(cases: readonly unknown[]): void {
   if (cases.length < CASES.length) throw new Error(`--write wants all ${CASES.length} cases, not ${cases.length}`);
-}
-
-function read(path: string): Saved {
-  return JSON.parse(readFileSync(path, 'utf8')) as Saved;
 }
 
 async function measured(options: Options): Promise<Saved> {

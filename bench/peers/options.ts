@@ -1,9 +1,15 @@
-import { flag, number, readOptions, someOf, text, texts, whole } from '../script.ts';
+import { flag, number, readOptions, saved, someOf, text, texts, whole } from '../script.ts';
 import { CASES, type Case, casesNamed, SMOKE } from './cases.ts';
-import { DIMENSIONS, type Dimension } from './growth.ts';
+import { DIMENSIONS, type Dimension, type GrowthPoint } from './growth.ts';
+import type { Result } from './result.ts';
 import type { SystemName } from './system.ts';
 
 const SYSTEMS = ['windback', 'collector', 'rotel'] as const satisfies readonly SystemName[];
+
+/** What `--json` writes. */
+export interface Saved extends Result {
+  readonly growth?: readonly GrowthPoint[];
+}
 
 export interface Options {
   readonly isSmoke: boolean;
@@ -15,7 +21,7 @@ export interface Options {
   readonly dimensions: readonly Dimension[];
   readonly systems: readonly SystemName[];
   readonly json: string | undefined;
-  readonly from: string | undefined;
+  readonly from: Saved | undefined;
 }
 
 export const HELP = `Measures Windback beside the OpenTelemetry Collector and rotel, on this machine, under the same load. Linux only.
@@ -54,7 +60,7 @@ export function optionsOf(args: readonly string[]): Options {
     systems: someOf(SYSTEMS),
     dimension: someOf(DIMENSIONS),
     json: text(),
-    from: text(),
+    from: saved<Saved>('cases'),
     write: flag,
     growth: flag,
     smoke: flag,

@@ -1,14 +1,14 @@
 /** `npm run bench:soak`: one Windback under a steady load for a long time. `--help` tells what it can do. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { number, flag, scriptOptions, text } from '../script.ts';
+import { keep, tell } from '../findings.ts';
+import { number, flag, saved, scriptOptions, text } from '../script.ts';
 import { Asked } from '../load/asked.ts';
 import { freePort } from '../load/free-port.ts';
 import { measuredWhere } from '../load/machine.ts';
 import type { SinkAnswer } from '../load/sink-process.ts';
-import { withTables } from '../peers/page.ts';
 import { usageOf } from '../peers/process-usage.ts';
 import { decisionsLine, findingsOf, findingsTable, type Sample, type Soak, tableOf } from './report.ts';
 import type { SenderQuestion, SenderState } from './sender-process.ts';
@@ -33,7 +33,6 @@ examples:
 The exit code is 1 where something does not hold. What Windback itself says is printed where it fails.
 `;
 
-const PAGE = join(import.meta.dirname, '../../docs/performance.md');
 const SAMPLE_MS = 10_000;
 /** A run has at least so many samples. */
 const SAMPLES_MIN = 60;
@@ -50,16 +49,13 @@ const { minutes, rate, json, from, write } = scriptOptions('bench:soak', HELP, {
   minutes: number(60),
   rate: number(10_000),
   json: text(),
-  from: text(),
+  from: saved<Soak>('samples'),
   write: flag,
 });
 
-const soak = from === undefined ? await measured(minutes, rate) : (JSON.parse(readFileSync(from, 'utf8')) as Soak);
-if (json !== undefined) writeFileSync(json, `${JSON.stringify(soak)}\n`);
-const report = textOf(soak);
-process.stdout.write(`\n${report}\n`);
-if (write) writeFileSync(PAGE, withTables(readFileSync(PAGE, 'utf8'), { soak: report }));
-if (findingsOf(soak).some(({ holds }) => !holds)) process.exitCode = 1;
+const soak = from ?? (await measured(minutes, rate));
+keep(soak, json);
+tell({ table: 'soak', text: textOf(soak), findings: findingsOf(soak), isWriting: write });
 
 function textOf(soak: Soak): string {
   const how = `${soak.minutes} minutes at ${soak.rate} spans a second; decided meanwhile: ${decisionsLine(soak)}.`;
@@ -67,7 +63,6 @@ function textOf(soak: Soak): string {
 }
 
 async function measured(minutes: number, rate: number): Promise<Soak> {
-  if (!(minutes > 0) || !(rate > 0)) throw new Error('--minutes and --rate want numbers above 0');
   const folder = mkdtempSync(join(tmpdir(), 'windback-soak-'));
   const load = join(import.meta.dirname, '../load');
   const sink = new Asked(join(load, 'sink-process.ts'));

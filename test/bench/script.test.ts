@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { flag, number, oneOf, readOptions, someOf, text, texts, whole } from '../../bench/script.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { contents, flag, number, oneOf, readOptions, saved, someOf, text, texts, whole } from '../../bench/script.ts';
 
 const OPTIONS = {
   minutes: number(60),
@@ -60,6 +62,43 @@ describe('the options of a script', () => {
     const read = (): unknown => readOptions(line.split(' '), OPTIONS);
     expect(read).toThrow(expect.objectContaining({ code: 'usage', detail: expect.stringContaining(why) }));
   });
+});
+
+describe('the file of an option', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'windback-script-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const FILES = { replay: contents(), from: saved<{ runs: number[] }>('runs') };
+
+  it('is read', () => {
+    const path = fileOf('{"runs":[1,2]}');
+    expect(readOptions(['--replay', path, '--from', path], FILES)).toEqual({
+      replay: Buffer.from('{"runs":[1,2]}'),
+      from: { runs: [1, 2] },
+    });
+  });
+
+  it.each(['--replay', '--from'])('is asked for where it is not there: %s', (option) => {
+    const path = join(folder, 'none');
+    expect(() => readOptions([option, path], FILES)).toThrow(
+      expect.objectContaining({ code: 'usage', detail: expect.stringMatching(`^${option} wants .*ENOENT.*${path}`) }),
+    );
+  });
+
+  it.each(['', '{"runs":[1', '{}', '[]', 'null', '{"runs":{}}'])('is not taken for what a run wrote: %s', (json) => {
+    const path = fileOf(json);
+    expect(() => readOptions(['--from', path], FILES)).toThrow(
+      expect.objectContaining({
+        code: 'usage',
+        detail: `--from wants what --json wrote: there is no list "runs" in ${path}`,
+      }),
+    );
+  });
+
+  function fileOf(text: string): string {
+    const path = join(folder, 'file');
+    writeFileSync(path, text);
+    return path;
+  }
 });
 
 /** Every script of package.json that reads options. */

@@ -2,10 +2,11 @@
  * Inputs by the million for everything that takes bytes from outside: `npm run fuzz -- --minutes 10`. What is found is
  * written to a folder, from where it goes into the tests once it is mended.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { flag, number, scriptOptions, text, whole } from '../../bench/script.ts';
+import { contents, flag, forScript, number, readOptions, text, whole } from '../../bench/script.ts';
 import { fuzz } from './fuzz.ts';
+import { usage } from '../../cmd/args.ts';
 import { inputOf } from './input.ts';
 import { allTargets } from './targets.ts';
 
@@ -28,23 +29,32 @@ Examples:
 /** Growth that is none: heaps breathe. */
 const GROWTH_BYTES_MAX = 150 * 1024 * 1024;
 
-const values = scriptOptions('fuzz', HELP, {
+const OPTIONS = {
   minutes: number(1),
   seed: whole(1, 0),
   only: text(''),
   out: text('fuzz-found'),
-  replay: text(),
+  replay: contents(),
   list: flag,
+};
+
+const targets = await allTargets();
+const args = process.argv.slice(2);
+const values = forScript('fuzz', HELP, args, () => {
+  const given = readOptions(args, OPTIONS);
+  if (!targets.some(({ name }) => name.includes(given.only)))
+    throw usage(`--only wants a part of the name of a target, not "${given.only}"; --list shows them`);
+  return given;
 });
 
-if (values.list) for (const { name } of await allTargets()) process.stdout.write(`${name}\n`);
+if (values.list) for (const { name } of targets) process.stdout.write(`${name}\n`);
 else if (values.replay !== undefined) await replay(values.replay);
 else process.exitCode = (await run()) ? 0 : 1;
 
-async function replay(path: string): Promise<void> {
-  for (const target of await allTargets()) {
+async function replay(input: Buffer): Promise<void> {
+  for (const target of targets) {
     if (!target.name.includes(values.only)) continue;
-    await target.run(readFileSync(path));
+    await target.run(input);
     process.stdout.write(`${target.name}: nothing happens\n`);
   }
 }
@@ -67,7 +77,7 @@ async function run(): Promise<boolean> {
   for (const { target, index, input, stack } of result.found) keep(target, index, Buffer.from(input, 'base64'), stack);
   if (result.hung !== undefined) {
     const { target: name, index } = result.hung;
-    const target = (await allTargets()).find((one) => one.name === name);
+    const target = targets.find((one) => one.name === name);
     keep(name, index, target === undefined ? Buffer.alloc(0) : inputOf(target, seed, index), 'it does not end');
   }
   const grew = result.endBytes - result.settledBytes > GROWTH_BYTES_MAX;
