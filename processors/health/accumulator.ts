@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Tag } from '../../pipeline/tag.ts';
 import {
-  type Bins,
   type DeltaSeries,
   type DeploymentEvent,
   EXEMPLARS,
   type HealthDelta,
   type SeriesKind,
 } from '../../proto/windback/health.ts';
+import { BinCounter } from './bin-counter.ts';
 import { MAX_NAMES, NameTable } from './names.ts';
 import { OperationTable } from './operations.ts';
 
@@ -25,12 +25,12 @@ const NAMED: readonly NamedKind[] = ['calls', 'origin', 'signature', 'resource',
 export class Series {
   all = 0;
   bad = 0;
-  readonly bins = new Map<number, number>();
+  readonly bins = new BinCounter();
   /** The smallest trace ids, ascending. */
   readonly exemplars: string[] = [];
 
   addToBin(bin: number, count: number): void {
-    this.bins.set(bin, (this.bins.get(bin) ?? 0) + count);
+    this.bins.add(bin, count);
   }
 
   /** The smallest ids are kept, whichever came first, so that merging in any order gives the same ones. */
@@ -123,7 +123,7 @@ export class ResourceSeries {
     const { namespace, service, environment, version, instance } = this.tag;
     const operation = WITHOUT_OPERATION.has(kind) || index === NO_OPERATION ? '' : this.operations.name(index);
     const { all, bad, exemplars } = series;
-    const bins = finishBins(series.bins);
+    const bins = series.bins.finish();
     return { namespace, service, environment, version, instance, operation, kind, name, all, bad, bins, exemplars };
   }
 }
@@ -254,8 +254,3 @@ const MAX_SERVICE_KEYS = 10_000;
 const CROWDED_NAMES = MAX_NAMES * 0.75;
 /** Names of all service keys together, of some 400 bytes each. */
 const MAX_ALL_NAMES = 100_000;
-
-function finishBins(bins: ReadonlyMap<number, number>): Bins {
-  const bin = [...bins.keys()].sort((a, b) => a - b);
-  return { bin, count: bin.map((index) => bins.get(index) as number) };
-}

@@ -1,4 +1,4 @@
-import { CALLEE_NAMED_BY } from '../../proto/otlp/columns.ts';
+import { CALLEE_NAMED_BY, type SpanColumns } from '../../proto/otlp/columns.ts';
 import { OperationTable, OTHER } from './operations.ts';
 
 /** Texts told apart per caller, and over all callers. Beyond, those of the caller, or of all, are learnt anew. */
@@ -50,13 +50,14 @@ export class CalleeTable {
   readonly #calls = new Sightings<Callee>();
   readonly #requests = new Sightings<string>();
 
-  /** The callee that the text in `bytes` names, from the mouth of the service `caller`. */
-  intern(caller: string, bytes: Uint8Array, namedBy: number, offset: number, length: number): Callee {
+  /** Whom span `i` of the service `caller` called, by what it says of that. */
+  calledBy(caller: string, bytes: Uint8Array, columns: SpanColumns, i: number): Callee {
+    const namedBy = columns.calleeNamedBy[i] as number;
     if (namedBy === CALLEE_NAMED_BY.nothing) return UNNAMED;
     const tables = this.#tablesOf(caller);
     const table = (tables[namedBy] ??= { texts: new OperationTable(TEXTS_PER_CALLER), callees: [OTHER_CALLEE] });
-    const index = table.texts.intern(bytes, offset, 0, offset, Math.min(length, LONGEST_TEXT));
-    if (index === 0) return this.#anew(caller, bytes, namedBy, offset, length);
+    const index = table.texts.ofCallee(bytes, columns, i, LONGEST_TEXT);
+    if (index === 0) return this.#anew(caller, bytes, columns, i);
     const known = table.callees[index];
     if (known !== undefined) return known;
     const text = table.texts.name(index);
@@ -95,11 +96,12 @@ export class CalleeTable {
   }
 
   /** The caller has named too many. Addresses come and go with their pods: those that are still called come back. */
-  #anew(caller: string, bytes: Uint8Array, namedBy: number, offset: number, length: number): Callee {
+  #anew(caller: string, bytes: Uint8Array, columns: SpanColumns, i: number): Callee {
+    const namedBy = columns.calleeNamedBy[i] as number;
     const tables = this.#tablesOf(caller);
     this.#texts -= (tables[namedBy]?.callees.length ?? 1) - 1;
     tables[namedBy] = undefined;
-    return this.intern(caller, bytes, namedBy, offset, length);
+    return this.calledBy(caller, bytes, columns, i);
   }
 }
 

@@ -1,6 +1,5 @@
 import type { Tag } from '../../pipeline/tag.ts';
 import { CALLEE_NAMED_BY, NO_STATUS, type SpanColumns } from '../../proto/otlp/columns.ts';
-import { idWord } from '../../proto/otlp/ids.ts';
 import type { ResourceSeries } from './accumulator.ts';
 import { type Callee, CalleeTable } from './callees.ts';
 import { PendingCalls } from './pending-calls.ts';
@@ -80,27 +79,31 @@ export class CallJoiner {
   child(bytes: Uint8Array, columns: SpanColumns, i: number): void {
     const kind = columns.kind[i];
     if (kind === CLIENT || kind === PRODUCER) this.#call(bytes, columns, i);
-    else this.#moveUp(bytes, columns, i);
+    else this.#moveUp(columns, i);
   }
 
-  /** A server span of `service` of which the parent's id lies at `parent`: now we know whom that has called. */
-  answered(bytes: Uint8Array, parent: number, service: string): void {
-    if (parent === 0 || service === '') return;
-    this.#callees.sawRequest(idWord(bytes, parent), idWord(bytes, parent + 4), service);
+  /** Span `i` is a server span of `service`: now we know whom its parent has called. */
+  answered(columns: SpanColumns, i: number, service: string): void {
+    const low = columns.parentLow[i] as number;
+    const high = columns.parentHigh[i] as number;
+    if (isNoId(low, high) || service === '') return;
+    this.#callees.sawRequest(low, high, service);
   }
 
   /**
-   * The request whose id lies at `id` has ended: folds its calls. `failedTrace` is the trace id of a failed one (empty
-   * where it has none), undefined for one that did not fail.
+   * The request that is span `i` has ended: folds its calls. `failedTrace` is the trace id of a failed one (empty where
+   * it has none), undefined for one that did not fail.
    */
-  request(bytes: Uint8Array, id: number, slot: number, operation: number, failedTrace: string | undefined): void {
-    if (id === 0 || this.#pending.size === 0) return;
-    const calls = this.#pending.take(idWord(bytes, id), idWord(bytes, id + 4), this.#owner, this.#collect);
+  request(columns: SpanColumns, i: number, slot: number, operation: number, failedTrace: string | undefined): void {
+    const low = columns.spanLow[i] as number;
+    const high = columns.spanHigh[i] as number;
+    if (this.#pending.size === 0 || isNoId(low, high)) return;
+    const calls = this.#pending.take(low, high, this.#owner, this.#collect);
     if (calls === 0) return;
     const { count, names, calls: perName, failures } = this.#called;
-    for (let i = 0; i < count; i++) {
-      const failed = failures[i] === 1;
-      this.#fold(slot, operation, names[i] as number, perName[i] as number, failed ? failedTrace : undefined);
+    for (let at = 0; at < count; at++) {
+      const failed = failures[at] === 1;
+      this.#fold(slot, operation, names[at] as number, perName[at] as number, failed ? failedTrace : undefined);
     }
     this.#called.count = 0;
   }
@@ -128,41 +131,37 @@ export class CallJoiner {
   #call(bytes: Uint8Array, columns: SpanColumns, i: number): void {
     const namedBy = columns.calleeNamedBy[i] as number;
     // One that does not say whom it calls is told by the calls inside of it.
-    if (namedBy === CALLEE_NAMED_BY.nothing && this.#moveUp(bytes, columns, i) > 0) return;
-    const { calleeOffset, calleeLength, spanId, parentId } = columns;
-    const caller = (this.#resource as ResourceSeries).tag.serviceKey;
-    const callee = this.#callees.intern(caller, bytes, namedBy, calleeOffset[i] as number, calleeLength[i] as number);
-    const id = spanId[i] as number;
-    if (id !== 0) {
-      const low = idWord(bytes, id);
-      const high = idWord(bytes, id + 4);
+    if (namedBy === CALLEE_NAMED_BY.nothing && this.#moveUp(columns, i) > 0) return;
+    const callee = this.#callees.calledBy((this.#resource as ResourceSeries).tag.serviceKey, bytes, columns, i);
+    const low = columns.spanLow[i] as number;
+    const high = columns.spanHigh[i] as number;
+    if (!isNoId(low, high)) {
       // An SDK's call and the HTTP request that it consists of are one call.
       if (this.#pending.size > 0) this.dropped.nested += this.#pending.take(low, high, this.#owner, ignore);
       // What is sent to a broker is not answered by whoever reads it.
       if (columns.kind[i] === CLIENT && namedBy >= LEARNABLE) this.#callees.sawCall(low, high, callee);
     }
     const failed = isFailedCall(columns, i);
-    if (this.#setParent(bytes, parentId[i] as number)) this.#add(callee, 1, failed);
+    if (this.#setParent(columns, i)) this.#add(callee, 1, failed);
     else this.dropped.no_request++;
   }
 
   /** What was called under a span was called under its parent. Returns how many calls that were. */
-  #moveUp(bytes: Uint8Array, columns: SpanColumns, i: number): number {
-    const id = columns.spanId[i] as number;
-    if (id === 0 || this.#pending.size === 0) return 0;
-    const hasParent = this.#setParent(bytes, columns.parentId[i] as number);
-    const to = hasParent ? this.#add : ignore;
-    const moved = this.#pending.take(idWord(bytes, id), idWord(bytes, id + 4), this.#owner, to);
+  #moveUp(columns: SpanColumns, i: number): number {
+    const low = columns.spanLow[i] as number;
+    const high = columns.spanHigh[i] as number;
+    if (this.#pending.size === 0 || isNoId(low, high)) return 0;
+    const hasParent = this.#setParent(columns, i);
+    const moved = this.#pending.take(low, high, this.#owner, hasParent ? this.#add : ignore);
     if (!hasParent) this.dropped.no_request += moved;
     return moved;
   }
 
   /** Notes under whom calls are to wait; false where there is no parent. */
-  #setParent(bytes: Uint8Array, parent: number): boolean {
-    if (parent === 0) return false;
-    this.#toLow = idWord(bytes, parent);
-    this.#toHigh = idWord(bytes, parent + 4);
-    return this.#toLow !== 0 || this.#toHigh !== 0;
+  #setParent(columns: SpanColumns, i: number): boolean {
+    this.#toLow = columns.parentLow[i] as number;
+    this.#toHigh = columns.parentHigh[i] as number;
+    return !isNoId(this.#toLow, this.#toHigh);
   }
 
   readonly #add = (callee: Callee, calls: number, failed: boolean): void => {
@@ -221,6 +220,11 @@ function isFailedCall(columns: SpanColumns, i: number): boolean {
   if (http !== NO_STATUS && http >= HTTP_ERROR) return true;
   const rpc = columns.rpcStatus[i] as number;
   return rpc !== NO_STATUS && rpc !== 0;
+}
+
+/** An id of all zeros is none. */
+function isNoId(low: number, high: number): boolean {
+  return low === 0 && high === 0;
 }
 
 function ignore(): void {}

@@ -196,12 +196,5 @@ function isRequest({ kind }: SpanColumns, i: number): boolean {
 function operationOf(batch: TelemetryBatch, i: number, resource: ResourceSeries): number {
   const { columns } = batch;
   if (columns.signal !== 'traces') return NO_OPERATION;
-  const { methodOffset, methodLength, operationOffset, operationLength } = columns;
-  return resource.operations.intern(
-    batch.bytes,
-    methodOffset[i] as number,
-    methodLength[i] as number,
-    operationOffset[i] as number,
-    operationLength[i] as number,
-  );
+  return resource.operations.ofSpan(batch.bytes, columns, i);
 }

@@ -2,7 +2,6 @@ import { hash } from 'node:crypto';
 import type { TelemetryBatch } from '../../pipeline/batch.ts';
 import type { SeenRequests } from '../../pipeline/workers/siblings.ts';
 import type { LogColumns, SpanColumns } from '../../proto/otlp/columns.ts';
-import { idWord } from '../../proto/otlp/ids.ts';
 
 /** Requests that are remembered, and for how long: a client that got no answer tries again within seconds. */
 const REMEMBERED = 8192;
@@ -55,17 +54,18 @@ function fingerprintOf({ signal, bytes, columns }: TelemetryBatch): string | und
 
 /** Span ids are unique, so a sample of them, with where they lie and when they ended, stands for the whole request. */
 function fingerprintOfSpans(bytes: Uint8Array, columns: SpanColumns): string | undefined {
-  const { count, spanId, offset, length, endSeconds } = columns;
+  const { count, spanLow, spanHigh, offset, length, endSeconds } = columns;
   const samples = Math.min(count, SAMPLED_SPANS);
   let first = 0x811c9dc5;
   let second = 0x2545f491;
   for (let sample = 0; sample < samples; sample++) {
     const i = samples === 1 ? 0 : Math.floor((sample * (count - 1)) / (samples - 1));
-    const id = spanId[i] as number;
-    if (id === 0) return undefined;
+    const low = spanLow[i] as number;
+    const high = spanHigh[i] as number;
+    if (low === 0 && high === 0) return undefined;
     TIME[0] = endSeconds[i] as number;
-    first = mix(mix(mix(first, idWord(bytes, id)), offset[i] as number), TIME_WORDS[0] as number);
-    second = mix(mix(mix(second, idWord(bytes, id + 4)), length[i] as number), TIME_WORDS[1] as number);
+    first = mix(mix(mix(first, low), offset[i] as number), TIME_WORDS[0] as number);
+    second = mix(mix(mix(second, high), length[i] as number), TIME_WORDS[1] as number);
   }
   return `${bytes.length} ${count} ${first} ${second}`;
 }

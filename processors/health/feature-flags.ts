@@ -72,13 +72,7 @@ export class FlagFolder {
     for (const [flag, variant] of evaluated) {
       const tag = this.#tagOf(batch.tags?.[columns.resource[i] as number] as Tag, flag, variant);
       const resource = tag === undefined ? undefined : into.resource(tag);
-      const operation = resource?.operations.intern(
-        batch.bytes,
-        columns.methodOffset[i] as number,
-        columns.methodLength[i] as number,
-        columns.operationOffset[i] as number,
-        columns.operationLength[i] as number,
-      );
+      const operation = resource?.operations.ofSpan(batch.bytes, columns, i);
       const series = operation === undefined ? undefined : resource?.series(slot, operation, SPAN);
       if (series === undefined) {
         tally.overLimit++;

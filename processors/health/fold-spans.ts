@@ -40,8 +40,7 @@ export function foldSpans(batch: TelemetryBatch, into: Accumulator, policy: Fold
       if (current !== undefined) calls.child(batch.bytes, columns, i);
       continue;
     }
-    if (kind[i] === SERVER)
-      calls.answered(batch.bytes, columns.parentId[i] as number, (tags[currentResource] as Tag).service);
+    if (kind[i] === SERVER) calls.answered(columns, i, (tags[currentResource] as Tag).service);
     const end = endSeconds[i] as number;
     const slot = slotOf(end, nowSeconds, maxSkewSeconds);
     const duration = durationNs[i] as number;
@@ -73,13 +72,7 @@ function foldSpan(
   policy: FoldPolicy,
   tally: Tally,
 ): void {
-  const operation = resource.operations.intern(
-    batch.bytes,
-    columns.methodOffset[i] as number,
-    columns.methodLength[i] as number,
-    columns.operationOffset[i] as number,
-    columns.operationLength[i] as number,
-  );
+  const operation = resource.operations.ofSpan(batch.bytes, columns, i);
   const series = resource.series(slot, operation, SPAN);
   if (series === undefined) {
     tally.overLimit++;
@@ -94,7 +87,7 @@ function foldSpan(
     failedTrace = traceIdOf(batch.bytes, columns.offset[i] as number, columns.length[i] as number, TRACE_ID);
     if (failedTrace !== '') series.addExemplar(failedTrace);
   }
-  policy.calls.request(batch.bytes, columns.spanId[i] as number, slot, operation, failedTrace);
+  policy.calls.request(columns, i, slot, operation, failedTrace);
 }
 
 /** An error of the server, by the semantic conventions of HTTP and gRPC or by the span's own status. */

@@ -1,28 +1,25 @@
+import type { SpanColumns } from '../../proto/otlp/columns.ts';
+import { RangeTable } from '../../proto/otlp/range-table.ts';
 import { text } from '../../proto/otlp/resource.ts';
 
 /** What operations beyond the limit are folded into. */
 export const OTHER = 'other';
 
-const INITIAL_SLOTS = 64;
+const INITIAL_CACHE = 64;
 
-/**
- * Interns operation names that lie as byte ranges in requests: `method route`, or one name. An open-addressing table
- * by hash of the bytes, so that an operation seen before costs one pass over its bytes and no string.
- */
+/** Interns operation names that lie as byte ranges in requests: `method route`, or one name. */
 export class OperationTable {
-  readonly #limit: number;
+  readonly #ranges: RangeTable;
   readonly #names: string[] = [OTHER];
-  /** The interned bytes: method, then route. */
-  readonly #bytes: Uint8Array[] = [new Uint8Array()];
-  /** Length of the method within the bytes, so that `GET` `/x` and `GET/` `x` stay apart. */
-  readonly #methodLengths: number[] = [0];
-  /** Hash slots: index into the names plus one, 0 where free. */
-  #slots = new Uint32Array(INITIAL_SLOTS);
-  #hashes = new Uint32Array(INITIAL_SLOTS);
+  /** Whose numbers are in the cache. */
+  #texts: RangeTable | undefined;
+  /** Numbers that the scanner has given to texts, and the index of each plus one: one slot for many numbers. */
+  #cachedNumbers = new Uint32Array(INITIAL_CACHE);
+  #cachedIndexes = new Uint32Array(INITIAL_CACHE);
 
   /** `limit`: how many names beside `other`. */
   constructor(limit: number) {
-    this.#limit = limit;
+    this.#ranges = new RangeTable(limit);
   }
 
   name(index: number): string {
@@ -31,71 +28,59 @@ export class OperationTable {
 
   /** The index of the operation; 0 (`other`) when the limit is reached. */
   intern(bytes: Uint8Array, method: number, methodLength: number, route: number, routeLength: number): number {
-    let hash = hashRange(bytes, method, methodLength, 0x811c9dc5);
-    hash = hashRange(bytes, route, routeLength, Math.imul(hash ^ 0xff, 0x01000193)) >>> 0;
-    const mask = this.#slots.length - 1;
-    let slot = hash & mask;
-    for (let index = this.#slots[slot] as number; index !== 0; index = this.#slots[slot] as number) {
-      if (this.#hashes[slot] === hash && this.#equals(index - 1, bytes, method, methodLength, route, routeLength)) {
-        return index - 1;
-      }
-      slot = (slot + 1) & mask;
-    }
-    if (this.#names.length > this.#limit) return 0;
-    return this.#add(hash, bytes, method, methodLength, route, routeLength);
-  }
-
-  #equals(
-    index: number,
-    bytes: Uint8Array,
-    method: number,
-    methodLength: number,
-    route: number,
-    routeLength: number,
-  ): boolean {
-    const known = this.#bytes[index] as Uint8Array;
-    if (known.length !== methodLength + routeLength || this.#methodLengths[index] !== methodLength) return false;
-    for (let i = 0; i < methodLength; i++) if (known[i] !== bytes[method + i]) return false;
-    for (let i = 0; i < routeLength; i++) if (known[methodLength + i] !== bytes[route + i]) return false;
-    return true;
-  }
-
-  #add(
-    hash: number,
-    bytes: Uint8Array,
-    method: number,
-    methodLength: number,
-    route: number,
-    routeLength: number,
-  ): number {
-    const known = new Uint8Array(methodLength + routeLength);
-    known.set(bytes.subarray(method, method + methodLength));
-    known.set(bytes.subarray(route, route + routeLength), methodLength);
-    const name = nameOf(text(bytes, method, methodLength), text(bytes, route, routeLength));
-    const index = this.#names.push(name) - 1;
-    this.#bytes.push(known);
-    this.#methodLengths.push(methodLength);
-    if (this.#names.length * 2 > this.#slots.length) this.#grow();
-    this.#place(hash, index);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const index = this.#ranges.numberOf(view, method, methodLength, route, routeLength);
+    if (index === this.#names.length)
+      this.#names.push(nameOf(text(bytes, method, methodLength), text(bytes, route, routeLength)));
     return index;
   }
 
-  #place(hash: number, index: number): void {
-    const mask = this.#slots.length - 1;
-    let slot = hash & mask;
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-    this.#slots[slot] = index + 1;
-    this.#hashes[slot] = hash;
+  /** The index of what span `i` asked for. Its bytes, long out of the processor's caches, are read only of a new one. */
+  ofSpan(bytes: Uint8Array, columns: SpanColumns, i: number): number {
+    const number = columns.operation[i] as number;
+    const known = this.#cached(columns.texts, number);
+    if (known >= 0) return known;
+    const { methodOffset, methodLength, operationOffset, operationLength } = columns;
+    const index = this.intern(
+      bytes,
+      methodOffset[i] as number,
+      methodLength[i] as number,
+      operationOffset[i] as number,
+      operationLength[i] as number,
+    );
+    this.#cache(number, index);
+    return index;
   }
 
-  #grow(): void {
-    const slots = this.#slots;
-    const hashes = this.#hashes;
-    this.#slots = new Uint32Array(slots.length * 2);
-    this.#hashes = new Uint32Array(slots.length * 2);
-    for (let i = 0; i < slots.length; i++) {
-      if (slots[i] !== 0) this.#place(hashes[i] as number, (slots[i] as number) - 1);
+  /** The index of whom span `i` called, of which the first `longest` bytes count. */
+  ofCallee(bytes: Uint8Array, columns: SpanColumns, i: number, longest: number): number {
+    const number = columns.callee[i] as number;
+    const known = this.#cached(columns.texts, number);
+    if (known >= 0) return known;
+    const offset = columns.calleeOffset[i] as number;
+    const index = this.intern(bytes, offset, 0, offset, Math.min(columns.calleeLength[i] as number, longest));
+    this.#cache(number, index);
+    return index;
+  }
+
+  /** -1 where it is not known. */
+  #cached(texts: RangeTable, number: number): number {
+    if (texts !== this.#texts) {
+      this.#texts = texts;
+      this.#cachedNumbers.fill(0);
     }
+    const slot = number & (this.#cachedNumbers.length - 1);
+    return number !== 0 && this.#cachedNumbers[slot] === number ? (this.#cachedIndexes[slot] as number) : -1;
+  }
+
+  #cache(number: number, index: number): void {
+    if (this.#names.length * 2 > this.#cachedNumbers.length) {
+      this.#cachedNumbers = new Uint32Array(this.#cachedNumbers.length * 2);
+      this.#cachedIndexes = new Uint32Array(this.#cachedNumbers.length);
+    }
+    const slot = number & (this.#cachedNumbers.length - 1);
+    this.#cachedNumbers[slot] = number;
+    this.#cachedIndexes[slot] = index;
   }
 }
 
@@ -103,21 +88,4 @@ export class OperationTable {
 function nameOf(method: string, route: string): string {
   if (method === '' || route === method || route.startsWith(`${method} `)) return route;
   return `${method} ${route}`;
-}
-
-/** In the manner of FNV-1a, but by four bytes: what waits for a multiplication is the time that a hash takes. */
-function hashRange(bytes: Uint8Array, offset: number, length: number, seed: number): number {
-  const end = offset + length;
-  let hash = seed;
-  let i = offset;
-  for (; i + 4 <= end; i += 4) {
-    const word =
-      (bytes[i] as number) |
-      ((bytes[i + 1] as number) << 8) |
-      ((bytes[i + 2] as number) << 16) |
-      ((bytes[i + 3] as number) << 24);
-    hash = Math.imul(hash ^ word ^ (hash >>> 15), 0x01000193);
-  }
-  for (; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193);
-  return hash;
 }

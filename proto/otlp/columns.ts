@@ -1,3 +1,5 @@
+import type { RangeTable } from './range-table.ts';
+
 /**
  * What one pass over an Export request leaves behind: struct-of-arrays, one entry per item, all numbers. Offsets and
  * lengths are ranges in the request's bytes; strings stay there until a person asks for them. Arrays may be longer than
@@ -65,14 +67,25 @@ export interface SpanColumns extends ItemColumns {
   /** Range of the HTTP method that goes with a route; length 0 where there is none. */
   readonly methodOffset: Uint32Array;
   readonly methodLength: Uint32Array;
-  /** Where the eight bytes of the span's id and of its parent's id lie; 0 where there is none. */
-  readonly spanId: Uint32Array;
-  readonly parentId: Uint32Array;
+  /**
+   * The number of what a request asked for (method and operation) in `texts`; 0 where it has none, as one that is too
+   * long, or where the table is full. Of spans that are no requests it is 0.
+   */
+  readonly operation: Uint16Array;
+  /** The two words of the span's id, and of its parent's id, little-endian; both 0 where there is none. */
+  readonly spanLow: Int32Array;
+  readonly spanHigh: Int32Array;
+  readonly parentLow: Int32Array;
+  readonly parentHigh: Int32Array;
   /** Which attribute of a client or producer span named whom it called, one of `CALLEE_NAMED_BY`. */
   readonly calleeNamedBy: Uint8Array;
   /** Range of whom a client or producer span called; length 0 where nothing says it. */
   readonly calleeOffset: Uint32Array;
   readonly calleeLength: Uint32Array;
+  /** The number of whom it called in `texts`, as `operation`. */
+  readonly callee: Uint16Array;
+  /** What numbers are of. It is another one from time to time, and then all numbers are others. */
+  readonly texts: RangeTable;
 }
 
 export interface LogColumns extends ItemColumns {

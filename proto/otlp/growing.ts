@@ -1,10 +1,10 @@
 import { WireError } from '../wire/reader.ts';
 import type { Columns, ResourceColumns } from './columns.ts';
 
-type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
+type Numbers = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
 
 /**
- * How many items and groups one request may have. An item takes two bytes at least, its columns some fifty, and the
+ * How many items and groups one request may have. An item takes two bytes at least, its columns some eighty, and the
  * tag of a group hundreds: without a limit a small compressed request would fill the memory.
  */
 export const ITEMS_MAX = 1 << 20;

@@ -13,13 +13,3 @@ export function traceIdOf(bytes: Uint8Array, offset: number, length: number, num
   }
   return '';
 }
-
-/** Four bytes of an id as a signed number: the halves of a span id are compared, never read. */
-export function idWord(bytes: Uint8Array, offset: number): number {
-  return (
-    (bytes[offset] as number) |
-    ((bytes[offset + 1] as number) << 8) |
-    ((bytes[offset + 2] as number) << 16) |
-    ((bytes[offset + 3] as number) << 24)
-  );
-}

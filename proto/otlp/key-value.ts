@@ -10,6 +10,12 @@ import { grpcStatusOf } from './grpc-status.ts';
 /** AnyValue.bytes_value; what comes behind it is not known, and so no value. */
 const LAST_MEMBER = 7;
 
+/** Tag and length of the value, and of the text in it; the lengths are left out. */
+const USUAL_TEXT = (field(1) << 16) | field(2);
+const USUAL_MASK = 0x80ff_80ff | 0;
+/** Tag and length of the value, tag of the number in it, and the first of its two bytes. */
+const USUAL_STATUS = 0x8018_0312 | 0;
+
 /** Steps behind the tag of the key of the KeyValue at `pos`; false where it has none. */
 export function findKey(reader: Reader, end: number): boolean {
   while (reader.pos < end) {
@@ -71,6 +77,25 @@ function findValue(reader: Reader, end: number): number {
   }
   reader.pos = at;
   return member;
+}
+
+/**
+ * The length of the text of a KeyValue that stands as nearly all are written, of which the key ends at `keyEnd`: the value
+ * behind the key and the text alone in it, shorter than 128 bytes. It ends where the KeyValue does. -1 for whatever else.
+ */
+export function usualText(view: DataView, keyEnd: number, end: number): number {
+  if (keyEnd + 4 > end) return -1;
+  const head = view.getInt32(keyEnd, true);
+  const length = head >>> 24;
+  const isUsual = (head & USUAL_MASK) === USUAL_TEXT && ((head >>> 8) & 0x7f) === length + 2;
+  return isUsual && keyEnd + 4 + length === end ? length : -1;
+}
+
+/** The same for a number from 128 to 16383, as statuses of HTTP are. */
+export function usualStatus(view: DataView, keyEnd: number, end: number): number {
+  if (keyEnd + 5 !== end || (view.getInt32(keyEnd, true) & 0x80ff_ffff) !== USUAL_STATUS) return -1;
+  const high = view.getUint8(keyEnd + 4);
+  return high < 0x80 ? (view.getUint8(keyEnd + 3) & 0x7f) | (high << 7) : -1;
 }
 
 /** The length of a text value, with the reader at its first byte; 0 where the value is no text, or empty. */

@@ -155,15 +155,20 @@ function spanRows(bytes: Uint8Array, columns: SpanColumns): unknown[] {
     durationNs: columns.durationNs[i],
     operation: text(bytes, columns.operationOffset[i], columns.operationLength[i]),
     method: text(bytes, columns.methodOffset[i], columns.methodLength[i]),
-    spanId: idAt(bytes, columns.spanId[i]),
-    parentId: idAt(bytes, columns.parentId[i]),
+    spanId: idOf(columns.spanLow[i], columns.spanHigh[i]),
+    parentId: idOf(columns.parentLow[i], columns.parentHigh[i]),
     callee: text(bytes, columns.calleeOffset[i], columns.calleeLength[i]),
     calleeNamedBy: columns.calleeNamedBy[i],
   }));
 }
 
-function idAt(bytes: Uint8Array, offset = 0): number[] {
-  return offset === 0 ? [] : [...bytes.subarray(offset, offset + 8)];
+function idOf(low = 0, high = 0): number[] {
+  return existing([...new Uint8Array(Int32Array.of(low, high).buffer)]);
+}
+
+/** An id of all zeros is none. */
+function existing(id: number[]): number[] {
+  return id.every((byte) => byte === 0) ? [] : id;
 }
 
 const GRPC_NAMES =
@@ -202,8 +207,8 @@ function spanRow(span: Decoded): unknown {
     durationNs: Number(BigInt(span.endTimeUnixNano ?? 0) - BigInt(span.startTimeUnixNano ?? 0)),
     operation: span.name ?? '',
     method: '',
-    spanId: span.spanId ?? [],
-    parentId: span.parentSpanId ?? [],
+    spanId: existing(span.spanId ?? []),
+    parentId: existing(span.parentSpanId ?? []),
     callee: '',
     calleeNamedBy: 0,
   };

@@ -72,13 +72,13 @@ describe('what a request may look like', () => {
     expect([...columns.isDeployment]).toEqual([0]);
   });
 
-  test('ids that are empty or absent lie nowhere, whatever stands before them', () => {
+  test('ids that are empty or absent are all zeros, whatever stands before them', () => {
     const id = Buffer.alloc(8, 8);
     const bytes = one(bytesField(1, '\b'.repeat(16)), bytesField(2, ''), { number: 4, value: id });
-    const { spanId, parentId } = scan('traces', bytes) as SpanColumns;
-    expect([spanId[0], parentId[0]]).toEqual([0, bytes.length - 8]);
+    const { spanLow, spanHigh, parentLow, parentHigh } = scan('traces', bytes) as SpanColumns;
+    expect([spanLow[0], spanHigh[0], parentLow[0], parentHigh[0]]).toEqual([0, 0, 0x08080808, 0x08080808]);
     const bare = scan('traces', one(bytesField(5, 'name'))) as SpanColumns;
-    expect([bare.spanId[0], bare.parentId[0]]).toEqual([0, 0]);
+    expect([bare.spanLow[0], bare.spanHigh[0], bare.parentLow[0], bare.parentHigh[0]]).toEqual([0, 0, 0, 0]);
   });
 
   test('whom a call went to is read of client and producer spans, wherever their kind stands', () => {

@@ -1,0 +1,131 @@
+const INITIAL_SLOTS = 64;
+const INITIAL_WORDS = 256;
+/** Of each slot: hash, number (0 where it is free), where its words begin, and the lengths of its two ranges. */
+const SLOT = 5;
+
+/**
+ * Numbers texts that lie as byte ranges in requests, from 1 on: equal texts, equal numbers. A text is a pair of ranges,
+ * so that `GET` `/x` and `GET/` `x` stay apart; either may be empty. An open-addressing table by hash: a text seen before
+ * costs one pass over its bytes, and no string (bench/micro, "scan, tag and fold traces").
+ *
+ * Bytes are read as words of four, the last of which may overlap the one before it: so no range has a rest to be read
+ * byte by byte, of which the processor could not foresee the length.
+ */
+export class RangeTable {
+  readonly #limit: number;
+  #size = 0;
+  #slots = new Int32Array(INITIAL_SLOTS * SLOT);
+  #mask = INITIAL_SLOTS - 1;
+  /** The words of all texts, one text behind the other. */
+  #words = new Int32Array(INITIAL_WORDS);
+  #wordsUsed = 0;
+
+  /** `limit`: how many texts. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The number of a text; 0 where it is a new one and the limit is reached. */
+  numberOf(view: DataView, first: number, firstLength: number, second: number, secondLength: number): number {
+    const hash = hashOf(view, second, secondLength, hashOf(view, first, firstLength, firstLength));
+    const slots = this.#slots;
+    const mask = this.#mask;
+    for (let at = hash & mask; ; at = (at + 1) & mask) {
+      const slot = at * SLOT;
+      const number = slots[slot + 1] as number;
+      if (number === 0) return this.#add(hash, view, first, firstLength, second, secondLength);
+      if (slots[slot] !== hash || slots[slot + 3] !== firstLength || slots[slot + 4] !== secondLength) continue;
+      const words = slots[slot + 2] as number;
+      if (
+        isSame(view, first, firstLength, this.#words, words) &&
+        isSame(view, second, secondLength, this.#words, words + wordsIn(firstLength))
+      )
+        return number;
+    }
+  }
+
+  #add(hash: number, view: DataView, first: number, firstLength: number, second: number, secondLength: number): number {
+    if (this.#size >= this.#limit) return 0;
+    const number = ++this.#size;
+    const start = this.#wordsUsed;
+    const middle = start + wordsIn(firstLength);
+    this.#wordsUsed = middle + wordsIn(secondLength);
+    if (this.#wordsUsed > this.#words.length) this.#words = grown(this.#words, this.#wordsUsed);
+    copy(view, first, firstLength, this.#words, start);
+    copy(view, second, secondLength, this.#words, middle);
+    if (number * 2 > this.#mask) this.#spread();
+    this.#place(hash, number, start, firstLength, secondLength);
+    return number;
+  }
+
+  #place(hash: number, number: number, words: number, firstLength: number, secondLength: number): void {
+    const slots = this.#slots;
+    let at = hash & this.#mask;
+    while (slots[at * SLOT + 1] !== 0) at = (at + 1) & this.#mask;
+    slots[at * SLOT] = hash;
+    slots[at * SLOT + 1] = number;
+    slots[at * SLOT + 2] = words;
+    slots[at * SLOT + 3] = firstLength;
+    slots[at * SLOT + 4] = secondLength;
+  }
+
+  /** Twice as many slots. */
+  #spread(): void {
+    const old = this.#slots;
+    this.#mask = this.#mask * 2 + 1;
+    this.#slots = new Int32Array((this.#mask + 1) * SLOT);
+    for (let slot = 0; slot < old.length; slot += SLOT) {
+      const [hash = 0, number = 0, words = 0, firstLength = 0, secondLength = 0] = old.subarray(slot, slot + SLOT);
+      if (number !== 0) this.#place(hash, number, words, firstLength, secondLength);
+    }
+  }
+}
+
+function grown(words: Int32Array, needed: number): Int32Array<ArrayBuffer> {
+  const more = new Int32Array(Math.max(needed, words.length * 2));
+  more.set(words);
+  return more;
+}
+
+function wordsIn(length: number): number {
+  return (length + 3) >>> 2;
+}
+
+/** All of a range of one to three bytes. */
+function shortWord(view: DataView, at: number, length: number): number {
+  const middle = view.getUint8(at + (length >>> 1));
+  return view.getUint8(at) | (middle << 8) | (view.getUint8(at + length - 1) << 16);
+}
+
+/** Takes a range into a hash, in the manner of FNV-1a. */
+function hashOf(view: DataView, at: number, length: number, seed: number): number {
+  let hash = seed ^ length;
+  if (length < 4) {
+    if (length > 0) hash = Math.imul(hash ^ shortWord(view, at, length), 0x9e3779b1);
+  } else {
+    const last = at + length - 4;
+    for (let from = at; from < last; from += 4) hash = Math.imul(hash ^ view.getInt32(from, true), 0x9e3779b1);
+    hash = Math.imul(hash ^ view.getInt32(last, true), 0x9e3779b1);
+  }
+  // A product's low bits know nothing of what stood in the high ones.
+  return hash ^ (hash >>> 15);
+}
+
+function isSame(view: DataView, at: number, length: number, words: Int32Array, start: number): boolean {
+  if (length < 4) return length === 0 || words[start] === shortWord(view, at, length);
+  const last = at + length - 4;
+  let word = start;
+  for (let from = at; from < last; from += 4) if (words[word++] !== view.getInt32(from, true)) return false;
+  return words[word] === view.getInt32(last, true);
+}
+
+function copy(view: DataView, at: number, length: number, words: Int32Array, start: number): void {
+  if (length < 4) {
+    if (length > 0) words[start] = shortWord(view, at, length);
+    return;
+  }
+  const last = at + length - 4;
+  let word = start;
+  for (let from = at; from < last; from += 4) words[word++] = view.getInt32(from, true);
+  words[word] = view.getInt32(last, true);
+}
