@@ -10,11 +10,16 @@ import { grpcStatusOf } from './grpc-status.ts';
 /** AnyValue.bytes_value; what comes behind it is not known, and so no value. */
 const LAST_MEMBER = 7;
 
-/** Tag and length of the value, and of the text in it; the lengths are left out. */
+/**
+ * Of four bytes, read little-endian, which are tag and length of a message and of its first field: the tags, and that
+ * both lengths are below 128.
+ */
+export const LENGTHS_LEFT_OUT = 0x80ff_80ff | 0;
+/** A value, and the text in it. */
 const USUAL_TEXT = (field(1) << 16) | field(2);
-const USUAL_MASK = 0x80ff_80ff | 0;
-/** Tag and length of the value, tag of the number in it, and the first of its two bytes. */
+/** A value of three bytes, which are the tag of a number and its two bytes, of which the first is read, too. */
 const USUAL_STATUS = 0x8018_0312 | 0;
+const LAST_BIT_OF_FOURTH = 0x80ff_ffff | 0;
 
 /** Steps behind the tag of the key of the KeyValue at `pos`; false where it has none. */
 export function findKey(reader: Reader, end: number): boolean {
@@ -87,13 +92,13 @@ export function usualText(view: DataView, keyEnd: number, end: number): number {
   if (keyEnd + 4 > end) return -1;
   const head = view.getInt32(keyEnd, true);
   const length = head >>> 24;
-  const isUsual = (head & USUAL_MASK) === USUAL_TEXT && ((head >>> 8) & 0x7f) === length + 2;
+  const isUsual = (head & LENGTHS_LEFT_OUT) === USUAL_TEXT && ((head >>> 8) & 0x7f) === length + 2;
   return isUsual && keyEnd + 4 + length === end ? length : -1;
 }
 
 /** The same for a number from 128 to 16383, as statuses of HTTP are. */
 export function usualStatus(view: DataView, keyEnd: number, end: number): number {
-  if (keyEnd + 5 !== end || (view.getInt32(keyEnd, true) & 0x80ff_ffff) !== USUAL_STATUS) return -1;
+  if (keyEnd + 5 !== end || (view.getInt32(keyEnd, true) & LAST_BIT_OF_FOURTH) !== USUAL_STATUS) return -1;
   const high = view.getUint8(keyEnd + 4);
   return high < 0x80 ? (view.getUint8(keyEnd + 3) & 0x7f) | (high << 7) : -1;
 }

@@ -1,7 +1,6 @@
-import type { Reader } from '../wire/reader.ts';
-import { field } from '../wire/reader.ts';
+import { field, type Reader } from '../wire/reader.ts';
 import { CALLEE_NAMED_BY, NO_STATUS, type SpanColumns } from './columns.ts';
-import { findKey, statusValue, textValue, usualStatus, usualText } from './key-value.ts';
+import { findKey, LENGTHS_LEFT_OUT, statusValue, textValue, usualStatus, usualText } from './key-value.ts';
 import {
   CALLEE_OF_KEY,
   DESTINATION,
@@ -22,9 +21,8 @@ import {
 export const ATTRIBUTE = field(9);
 /** KeyValue.key */
 const KEY = field(1);
-/** The first four bytes of an attribute shorter than 128 bytes with the key in front, but for the two lengths. */
+/** With what an attribute begins that is shorter than 128 bytes and has the key in front. */
 const USUAL_HEAD = (KEY << 16) | ATTRIBUTE;
-const USUAL_MASK = 0x80ff_80ff | 0;
 
 /** As whose the attributes of a span are read: by what it is to the service that sent it. */
 export const NEITHER = 0;
@@ -104,7 +102,7 @@ export class SpanAttributes {
     let pos = from;
     while (pos + 4 <= end) {
       const head = view.getInt32(pos, true);
-      if ((head & USUAL_MASK) !== USUAL_HEAD) break;
+      if ((head & LENGTHS_LEFT_OUT) !== USUAL_HEAD) break;
       const next = pos + 2 + ((head >>> 8) & 0x7f);
       if (next > end) break;
       const keyLength = head >>> 24;
