@@ -44,7 +44,6 @@ export class CallJoiner {
   readonly #called = new CalledNames();
   #resource: ResourceSeries | undefined;
   #owner = 0;
-  #nowSeconds = 0;
   #toLow = 0;
   #toHigh = 0;
 
@@ -59,8 +58,7 @@ export class CallJoiner {
 
   /** A batch has come; `nowSeconds` is its arrival, since the epoch. */
   begin(nowSeconds: number): void {
-    this.#nowSeconds = nowSeconds;
-    this.dropped.expired += this.#pending.dropBefore(nowSeconds - PENDING_SECONDS);
+    this.dropped.expired += this.#pending.turnTo(nowSeconds, PENDING_SECONDS);
   }
 
   /** The spans that follow are those of `resource`. */
@@ -165,9 +163,8 @@ export class CallJoiner {
   }
 
   readonly #add = (callee: Callee, calls: number, failed: boolean): void => {
-    const { dropped } = this;
-    const now = this.#nowSeconds;
-    dropped.table_full += this.#pending.add(this.#toLow, this.#toHigh, this.#owner, callee, calls, failed, now);
+    const evicted = this.#pending.add(this.#toLow, this.#toHigh, this.#owner, callee, calls, failed);
+    this.dropped.table_full += evicted;
   };
 
   /** Two addresses of one service are one callee. */

@@ -17,6 +17,7 @@ export class PendingCalls {
   readonly #limit: number;
   readonly #seed: number;
   #size = 0;
+  #now = 0;
   #used = 0;
   #free = NONE;
   #oldest = NONE;
@@ -37,7 +38,7 @@ export class PendingCalls {
   }
 
   /** Adds calls under a parent. Returns how many calls had to make room for them. */
-  add(low: number, high: number, owner: number, callee: Callee, calls: number, failed: boolean, now: number): number {
+  add(low: number, high: number, owner: number, callee: Callee, calls: number, failed: boolean): number {
     const { next, counts, failures } = this.#records;
     let told = 0;
     for (let at = this.#first(low, high, owner); at !== NONE; at = next[at] as number) {
@@ -46,16 +47,16 @@ export class PendingCalls {
         counts[at] = (counts[at] as number) + calls;
         if (failed) failures[at] = 1;
         this.#unlinkTime(at);
-        this.#linkNewest(at, now);
+        this.#linkNewest(at);
         return 0;
       }
       told++;
     }
     if (told >= CALLEES_PER_PARENT && callee !== OTHER_CALLEE) {
-      return this.add(low, high, owner, OTHER_CALLEE, calls, failed, now);
+      return this.add(low, high, owner, OTHER_CALLEE, calls, failed);
     }
     const evicted = this.#size >= this.#limit ? this.#drop(this.#oldest) : 0;
-    this.#insert(low, high, owner, callee, calls, failed, now);
+    this.#insert(low, high, owner, callee, calls, failed);
     return evicted;
   }
 
@@ -80,10 +81,14 @@ export class PendingCalls {
     return taken;
   }
 
-  /** Drops what was last changed before `time`, seconds. Returns how many calls that were. */
-  dropBefore(time: number): number {
+  /**
+   * It is `now`, seconds since the epoch, for what is added from here on: given to each call it would be an object of its
+   * own. Drops what was last changed more than `seconds` ago, and returns how many calls that were.
+   */
+  turnTo(now: number, seconds: number): number {
+    this.#now = now;
     let dropped = 0;
-    while (this.#oldest !== NONE && (this.#records.changed[this.#oldest] as number) < time) {
+    while (this.#oldest !== NONE && (this.#records.changed[this.#oldest] as number) < now - seconds) {
       dropped += this.#drop(this.#oldest);
     }
     return dropped;
@@ -105,7 +110,7 @@ export class PendingCalls {
     return (hash ^ (hash >>> 15)) & (this.#buckets.length - 1);
   }
 
-  #insert(low: number, high: number, owner: number, callee: Callee, calls: number, failed: boolean, now: number): void {
+  #insert(low: number, high: number, owner: number, callee: Callee, calls: number, failed: boolean): void {
     const at = this.#allocate();
     const records = this.#records;
     records.lows[at] = low;
@@ -115,7 +120,7 @@ export class PendingCalls {
     records.failures[at] = failed ? 1 : 0;
     this.#callees[at] = callee;
     this.#chain(at);
-    this.#linkNewest(at, now);
+    this.#linkNewest(at);
     this.#size++;
   }
 
@@ -162,9 +167,9 @@ export class PendingCalls {
     return counts[at] as number;
   }
 
-  #linkNewest(at: number, now: number): void {
+  #linkNewest(at: number): void {
     const { older, newer, changed } = this.#records;
-    changed[at] = now;
+    changed[at] = this.#now;
     older[at] = this.#newest;
     newer[at] = NONE;
     if (this.#newest === NONE) this.#oldest = at;
