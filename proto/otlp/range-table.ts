@@ -2,6 +2,11 @@ const INITIAL_SLOTS = 64;
 const INITIAL_WORDS = 256;
 /** Of each slot: hash, number (0 where it is free), where its words begin, and the lengths of its two ranges. */
 const SLOT = 5;
+/**
+ * No text is farther from where its hash puts it: by chance none comes so far, but whoever makes up texts of one hash could
+ * have all of them looked through for each span.
+ */
+const PROBES_MAX = 64;
 
 /**
  * Numbers texts that lie as byte ranges in requests, from 1 on: equal texts, equal numbers. A text is a pair of ranges,
@@ -25,13 +30,13 @@ export class RangeTable {
     this.#limit = limit;
   }
 
-  /** The number of a text; 0 where it is a new one and the limit is reached. */
+  /** The number of a text; 0 where it is a new one for which there is no room. */
   numberOf(view: DataView, first: number, firstLength: number, second: number, secondLength: number): number {
     const hash = hashOf(view, second, secondLength, hashOf(view, first, firstLength, firstLength));
     const slots = this.#slots;
     const mask = this.#mask;
-    for (let at = hash & mask; ; at = (at + 1) & mask) {
-      const slot = at * SLOT;
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const slot = (placeOf(hash, probe) & mask) * SLOT;
       const number = slots[slot + 1] as number;
       if (number === 0) return this.#add(hash, view, first, firstLength, second, secondLength);
       if (slots[slot] !== hash || slots[slot + 3] !== firstLength || slots[slot + 4] !== secondLength) continue;
@@ -42,6 +47,7 @@ export class RangeTable {
       )
         return number;
     }
+    return 0;
   }
 
   #add(hash: number, view: DataView, first: number, firstLength: number, second: number, secondLength: number): number {
@@ -60,13 +66,14 @@ export class RangeTable {
 
   #place(hash: number, number: number, words: number, firstLength: number, secondLength: number): void {
     const slots = this.#slots;
-    let at = hash & this.#mask;
-    while (slots[at * SLOT + 1] !== 0) at = (at + 1) & this.#mask;
-    slots[at * SLOT] = hash;
-    slots[at * SLOT + 1] = number;
-    slots[at * SLOT + 2] = words;
-    slots[at * SLOT + 3] = firstLength;
-    slots[at * SLOT + 4] = secondLength;
+    const mask = this.#mask;
+    let slot = (hash & mask) * SLOT;
+    for (let probe = 1; slots[slot + 1] !== 0; probe++) slot = (placeOf(hash, probe) & mask) * SLOT;
+    slots[slot] = hash;
+    slots[slot + 1] = number;
+    slots[slot + 2] = words;
+    slots[slot + 3] = firstLength;
+    slots[slot + 4] = secondLength;
   }
 
   /** Twice as many slots. */
@@ -85,6 +92,11 @@ function grown(words: Int32Array, needed: number): Int32Array<ArrayBuffer> {
   const more = new Int32Array(Math.max(needed, words.length * 2));
   more.set(words);
   return more;
+}
+
+/** Ever farther away, so that texts of one hash leave room between them for others. It comes to every place. */
+function placeOf(hash: number, probe: number): number {
+  return hash + ((probe * (probe + 1)) >>> 1);
 }
 
 function wordsIn(length: number): number {
