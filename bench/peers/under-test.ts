@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { bodyOf } from '../load/body.ts';
 import { encodeRequest } from '../load/encode.ts';
 import { freePort } from '../load/free-port.ts';
-import { openSender } from '../load/senders.ts';
+import { openSender, type Sender } from '../load/senders.ts';
 import { usualShape } from '../load/shape.ts';
 import type { Case } from './cases.ts';
 import { type ProcessUsage, usageOf } from './process-usage.ts';
@@ -78,7 +78,10 @@ export async function start(system: System, { one, sink, folder, isPinned }: Sta
   return { system, port, readyMs, usage: () => usageOf(pid), stop: () => stopped(child) };
 }
 
-/** Waits until it takes connections, then until it answers. */
+/**
+ * Waits until it takes connections, then until it answers. What takes a connection need not stay: Windback with workers
+ * looks first whether it is alone on its port.
+ */
 async function ready(child: ChildProcess, port: number, { protocol, signal }: Case, first: Buffer): Promise<void> {
   const until = performance.now() + READY_MS_MAX;
   let trouble = 'it does not listen';
@@ -88,14 +91,15 @@ async function ready(child: ChildProcess, port: number, { protocol, signal }: Ca
     if (failure !== undefined) throw failure;
     if (child.exitCode !== null) throw new Error(`it ended with exit code ${child.exitCode}`);
     if (await accepts(port)) {
-      const sender = await openSender({ protocol, port, signal, encoding: 'identity', connections: 1 });
+      let sender: Sender | undefined;
       try {
+        sender = await openSender({ protocol, port, signal, encoding: 'identity', connections: 1 });
         await sender.send(first, 0);
         return;
       } catch (thrown) {
         trouble = (thrown as Error).message;
       } finally {
-        sender.close();
+        sender?.close();
       }
     }
     await sleep(1);
