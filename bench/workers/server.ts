@@ -17,6 +17,14 @@ export interface Reading {
   readonly shed: number;
 }
 
+/** What is done with spans. */
+export interface Work {
+  /** YAML. */
+  readonly processors: string;
+  /** Those of them that spans pass, in order. */
+  readonly chain: string;
+}
+
 export class Server {
   readonly grpc: number;
   readonly http: number;
@@ -28,8 +36,8 @@ export class Server {
     this.#child = child;
   }
 
-  /** `processors` and `exporter` are YAML. Resolves when it is ready. */
-  static async start(workers: number, processors: string, exporter: string): Promise<Server> {
+  /** `exporter` is YAML. Resolves when it is ready. */
+  static async start(workers: number, { processors, chain }: Work, exporter: string): Promise<Server> {
     const [grpc, http, metrics, health] = [await freePort(), await freePort(), await freePort(), await freePort()];
     const yaml = `
 receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:${grpc}"}, http: {endpoint: "127.0.0.1:${http}"}}}}
@@ -40,7 +48,7 @@ service:
   workers: ${workers}
   telemetry: {logs: {level: error}, metrics: {endpoint: "127.0.0.1:${metrics}"}}
   pipelines:
-    traces: {receivers: [otlp], processors: [deployment, health], exporters: [${exporter.split(':')[0]}]}
+    traces: {receivers: [otlp], processors: [${chain}], exporters: [${exporter.split(':')[0]}]}
     decisions: {receivers: [health], processors: [verdict], exporters: [file]}
 `.replace('to: 0, ', '');
     const child = spawn(process.execPath, [PROGRAM, 'run', '--config', `yaml:${yaml}`], {
