@@ -2,9 +2,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -113,6 +114,7 @@ async function createJavaEngine(java: string, options: EngineOptions): Promise<E
     },
     async setFrozen(frozen) {
       child?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
+      if (frozen && child?.pid !== undefined) await untilHalted(child.pid);
     },
     async isRunning() {
       return child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -123,6 +125,22 @@ async function createJavaEngine(java: string, options: EngineOptions): Promise<E
     },
     remove,
   };
+}
+
+/** A thread that runs halts when it looks for signals: until then it may answer. Only Linux tells of each. */
+async function untilHalted(pid: number): Promise<void> {
+  const threads = `/proc/${pid}/task`;
+  if (!existsSync(threads)) return;
+  const isHalted = async (thread: string): Promise<boolean> => {
+    const stat = await readFile(`${threads}/${thread}/stat`, 'utf8').catch(() => ') T');
+    // Or it has ended.
+    return /^[TXZ]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  };
+  for (;;) {
+    const halted = await Promise.all((await readdir(threads).catch(() => [])).map(isHalted));
+    if (halted.every(Boolean)) return;
+    await sleep(1);
+  }
 }
 
 /** Waits beside us and cleans up when this process ends in whatever way; what is written to it ends up in `$last`. */
