@@ -3,8 +3,8 @@ const INITIAL_WORDS = 256;
 /** Of each slot: hash, number (0 where it is free), where its words begin, and the lengths of its two ranges. */
 const SLOT = 5;
 /**
- * No text is farther from where its hash puts it: by chance none comes so far, but whoever makes up texts of one hash could
- * have all of them looked through for each span.
+ * A text is looked for in so many places: by chance none is farther away, but whoever makes up texts of one hash could have
+ * all of them looked through for each span.
  */
 const PROBES_MAX = 64;
 

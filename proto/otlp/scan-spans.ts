@@ -76,8 +76,8 @@ function emptyColumns() {
  * producer spans, which are its calls to others.
  *
  * Fields that stand as nearly all senders write them are read in a row, without a cursor that knows where it is and
- * without asking for every field which one it is: that takes half the time (bench/micro, "scan traces"). Whatever is
- * otherwise is walked.
+ * without asking for every field which one it is: that takes little more than half the
+ * time (docs/decisions/0001-bytes-and-columns.md). Whatever is otherwise is walked.
  */
 export class SpanScanner {
   readonly #reader = new Reader(EMPTY);
