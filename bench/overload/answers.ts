@@ -1,13 +1,5 @@
 /** What became of requests: taken, refused with a status, or neither. */
-
-/** One request's end, as a client sees it. */
-export interface Outcome {
-  /** `OK`, a gRPC status or an HTTP status by its name, or what went wrong without an answer: `timeout`, `ECONNRESET`. */
-  readonly status: string;
-  readonly kind: 'taken' | 'refused' | 'failed';
-  /** Whether a refusal says when to come again: RetryInfo, or Retry-After. */
-  readonly saysWhen: boolean;
-}
+import type { Outcome } from '../load/lanes.ts';
 
 export interface Tally {
   /** Requests that were due. */

@@ -2,8 +2,7 @@ import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node
 import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
 import { GRPC } from '../../pipeline/grpc-codes.ts';
 import type { Encoding } from '../load/body.ts';
-import type { Outcome } from './answers.ts';
-import { failed, type Lane } from './lanes.ts';
+import { failed, type Lane, type Outcome } from '../load/lanes.ts';
 
 /** Requests under way on one connection, as of a client that goes on sending while it waits. */
 const STREAMS_MAX = 10;

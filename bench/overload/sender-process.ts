@@ -10,8 +10,8 @@ import type { Protocol } from '../load/senders.ts';
 import { usualShape, variantsOf } from '../load/shape.ts';
 import { Counting, type Tally } from './answers.ts';
 import { GrpcLane } from './grpc-lane.ts';
-import { HttpLane } from './http-lane.ts';
-import { failed, type Lane } from './lanes.ts';
+import { HttpLane } from '../load/http-lane.ts';
+import { failed, type Lane } from '../load/lanes.ts';
 
 export interface Offer {
   readonly protocol: Protocol;

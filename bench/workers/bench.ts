@@ -7,7 +7,8 @@ import { number, scriptOptions, someOf, whole } from '../script.ts';
 import { traceRequest } from '../load/requests.ts';
 import { type Client, type Effort, grpcClient, jsonClient, keepSending, sendAtRate } from './clients.ts';
 import { requestType } from '../../proto/otlp/schema.ts';
-import { type Reading, Server, startSink, type Work } from './server.ts';
+import { type Reading, Server, type Work } from './server.ts';
+import { startSink } from './sink.ts';
 
 const HELP = `Two ingest workers beside one thread, in turn: what a span costs, how connections are shared out, and throughput.
 

@@ -1,9 +1,10 @@
 /** Clients with one long-lived connection each, that connect again when the server asks them to, and try again. */
-import { Agent, request } from 'node:http';
 import { type ClientHttp2Session, connect } from 'node:http2';
-import { EXPORT_METHODS, EXPORT_PATHS } from '../../proto/otlp/export.ts';
+import { EXPORT_METHODS } from '../../proto/otlp/export.ts';
+import { HttpLane } from '../load/http-lane.ts';
 
 const PAUSE_MS = 20;
+const TIMEOUT_MS = 60_000;
 
 export interface Client {
   /** Resolves when the server has taken the body. */
@@ -15,6 +16,7 @@ export interface Client {
 export interface Effort {
   requests: number;
   retries: number;
+  /** Over gRPC. */
   connections: number;
 }
 
@@ -55,34 +57,17 @@ function call(session: ClientHttp2Session, body: Buffer): Promise<void> {
   });
 }
 
-/** OTLP/JSON over HTTP/1.1. */
+/** OTLP/JSON over HTTP/1.1. On a bare socket: what the load costs, the server on the same cores lacks. */
 export function jsonClient(port: number, effort: Effort): Client {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  agent.on('free', () => {});
-  return {
-    send: (body) => persist(() => post(agent, port, body, effort), effort),
-    close: () => agent.destroy(),
-  };
-}
-
-function post(agent: Agent, port: number, body: Buffer, effort: Effort): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': body.length };
-    const sent = request(
-      { host: '127.0.0.1', port, path: EXPORT_PATHS.traces, method: 'POST', agent, headers },
-      (answer) => {
-        answer.resume();
-        answer.on('end', () =>
-          answer.statusCode === 200 ? resolve() : reject(new Error(`HTTP ${answer.statusCode}`)),
-        );
-      },
+  const lane = new HttpLane(port, 'identity', 'application/json');
+  const post = (body: Buffer): Promise<void> =>
+    new Promise((resolve, reject) =>
+      lane.send(body, TIMEOUT_MS, ({ kind, status }) => (kind === 'taken' ? resolve() : reject(new Error(status)))),
     );
-    sent.on('socket', () => {
-      if (!sent.reusedSocket) effort.connections++;
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
+  return {
+    send: (body) => persist(() => post(body), effort),
+    close: () => lane.close(),
+  };
 }
 
 async function persist(attempt: () => Promise<void>, effort: Effort): Promise<void> {

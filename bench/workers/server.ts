@@ -1,7 +1,5 @@
-/** `windback run` as a user runs it, watched through its own metrics; and a place to send to. */
+/** `windback run` as a user runs it, watched through its own metrics. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:http2';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../load/free-port.ts';
@@ -84,25 +82,4 @@ service:
       this.#child.kill('SIGTERM');
     });
   }
-}
-
-/** Takes everything over gRPC and forgets it. Returns the port. */
-export async function startSink(): Promise<number> {
-  const server = createServer({ settings: { initialWindowSize: 8 << 20, maxConcurrentStreams: 1000 } });
-  server.on('session', (session) => {
-    session.setLocalWindowSize(8 << 20);
-    session.on('error', () => {});
-  });
-  server.on('stream', (stream) => {
-    stream.on('error', () => {});
-    stream.resume();
-    stream.on('end', () => {
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      stream.end(Buffer.alloc(5));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  server.unref();
-  return (server.address() as AddressInfo).port;
 }

@@ -1,8 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { EXPORT_PATHS } from '../../proto/otlp/export.ts';
-import type { Encoding } from '../load/body.ts';
-import type { Outcome } from './answers.ts';
-import { failed, type Lane } from './lanes.ts';
+import type { Encoding } from './body.ts';
+import { failed, type Lane, type Outcome } from './lanes.ts';
 
 const HEAD_END = '\r\n\r\n';
 const CHUNKED_END = '0\r\n\r\n';
@@ -20,10 +19,10 @@ export class HttpLane implements Lane {
   #answer = '';
   #isWriting = false;
 
-  constructor(port: number, encoding: Encoding) {
+  constructor(port: number, encoding: Encoding, contentType = 'application/x-protobuf') {
     this.#port = port;
     const encoded = encoding === 'identity' ? '' : `content-encoding: ${encoding}\r\n`;
-    this.#head = `POST ${EXPORT_PATHS.traces} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/x-protobuf\r\n${encoded}content-length: `;
+    this.#head = `POST ${EXPORT_PATHS.traces} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: ${contentType}\r\n${encoded}content-length: `;
   }
 
   get room(): number {

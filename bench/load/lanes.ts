@@ -1,5 +1,13 @@
 /** Clients that send a body and say what became of it, whatever that is: one connection each. */
-import type { Outcome } from './answers.ts';
+
+/** One request's end, as a client sees it. */
+export interface Outcome {
+  /** `OK`, a gRPC status or an HTTP status by its name, or what went wrong without an answer: `timeout`, `ECONNRESET`. */
+  readonly status: string;
+  readonly kind: 'taken' | 'refused' | 'failed';
+  /** Whether a refusal says when to come again: RetryInfo, or Retry-After. */
+  readonly saysWhen: boolean;
+}
 
 export interface Lane {
   /** How many requests more it can begin now. */
