@@ -94,7 +94,8 @@ export class TelemetryBatch {
    * many items in few bytes take many times as much as the bytes.
    */
   get memoryBytes(): number {
-    return Math.max(this.bytes.length, columnBytesOf(this.columns));
+    const encoded = this.#encoded === this.bytes ? 0 : (this.#encoded?.length ?? 0);
+    return Math.max(this.bytes.length, columnBytesOf(this.columns)) + encoded;
   }
 
   /** Spans, data points or log records. */

@@ -23,6 +23,11 @@ export class Fifo<T> {
     return item;
   }
 
+  /** From the one that comes next. */
+  *[Symbol.iterator](): Generator<T> {
+    for (let i = this.#head; i < this.#items.length; i++) yield this.#items[i] as T;
+  }
+
   /** Puts items in front of all others, in their order. */
   unshift(...items: readonly T[]): void {
     this.#items = [...items, ...this.#items.slice(this.#head)];

@@ -33,15 +33,14 @@ export interface Lane {
   running: number;
 }
 
-/** Somebody who waits for a place. */
-export interface Caller {
-  readonly batch: Batch;
-  readonly account: Account;
-  readonly answer: (outcome: Promise<void> | PipelineError) => void;
-}
-
 export function entryOf(batch: Batch, account: Account, size: number): Omit<Entry, 'batch'> {
   return { signal: batch.signal, items: batch.items, account, size, bytes: memoryOf(batch) };
+}
+
+/** What the process before has left. */
+export function entryOnDisk(place: Place, sizer: QueueConfig['sizer'], account: Account): Entry {
+  const { signal, items, length } = place;
+  return { signal, items, account, size: sizeOf(sizer, items, length), bytes: length, batch: undefined, place };
 }
 
 /** Whether the loss of the process would not lose it. */
@@ -50,7 +49,7 @@ export function isKept({ place, key }: Entry): boolean {
 }
 
 /** How much a batch takes of a queue. */
-export function sizeOf(sizer: QueueConfig['sizer'], items: number, bytes: number): number {
+function sizeOf(sizer: QueueConfig['sizer'], items: number, bytes: number): number {
   if (sizer === 'requests') return 1;
   return sizer === 'items' ? items : bytes;
 }

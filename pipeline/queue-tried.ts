@@ -13,18 +13,13 @@ export class Tried {
     return true;
   }
 
-  /** The oldest that is not being tried just now, which gives way; undefined where there is none. */
-  giveWay(): Entry | undefined {
-    for (const [entry, isPausing] of this.#isPausing) {
-      if (!isPausing) continue;
-      this.#isPausing.delete(entry);
-      return entry;
-    }
-    return undefined;
+  /** Those that are not being tried just now, and may give way: `forget` has them do so. */
+  *pausing(): Generator<Entry> {
+    for (const [entry, isPausing] of this.#isPausing) if (isPausing) yield entry;
   }
 
-  /** It has been delivered, or dropped. */
-  forget(entry: Entry): void {
-    this.#isPausing.delete(entry);
+  /** It has been delivered, or dropped. False where it is not one of these. */
+  forget(entry: Entry): boolean {
+    return this.#isPausing.delete(entry);
   }
 }

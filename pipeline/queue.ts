@@ -10,21 +10,21 @@ import type { Account } from './ledger/account.ts';
 import type { QueueConfig, RetryConfig } from './queue-config.ts';
 import {
   batchOf,
-  memoryOf,
-  type Caller,
   type Entry,
   entryOf,
+  entryOnDisk,
   isDecisions,
   isKept,
   isOrdered,
   type Lane,
   logDropped,
-  memoryMaxOf,
+  memoryOf,
   orAborted,
   queueFull,
-  sizeOf,
   sizeOfBatch,
 } from './queue-entry.ts';
+import { type Caller, Callers } from './queue-callers.ts';
+import { Room } from './queue-room.ts';
 import { Tried } from './queue-tried.ts';
 import { Spool, type SpoolSettings } from './spool/spool.ts';
 
@@ -47,8 +47,6 @@ export function guardExporter(exporter: Component & Consumer, config: unknown, c
 export class QueuedExporter implements GuardedExporter {
   readonly #exporter: Component & Consumer;
   readonly #queue: QueueConfig;
-  readonly #capacity: number;
-  readonly #memoryMax: number;
   readonly #retry: RetryConfig;
   readonly #counters: ExporterCounters;
   readonly #context: Context;
@@ -56,17 +54,13 @@ export class QueuedExporter implements GuardedExporter {
   readonly #ordered: Lane;
   readonly #outbox: DecisionOutbox | undefined;
   #spool: Spool | undefined;
-  /** Callers that wait for a place, first come first served. */
-  readonly #callers: Caller[] = [];
+  readonly #callers = new Callers();
   readonly #idle: (() => void)[] = [];
   readonly #tried = new Tried();
   /** Ends pauses and attempts and gives up what is left, when the deadline of `stop` has passed. */
   readonly #abandon = new AbortController();
-  /** What is taken of the capacity, also by those that are still being written to disk. */
-  #size = 0;
+  readonly #room: Room;
   #batches = 0;
-  /** Bytes of batches that are in memory. */
-  #memory = 0;
   /** Batches that are being written to disk. */
   #entering = 0;
   #stopping = false;
@@ -82,17 +76,16 @@ export class QueuedExporter implements GuardedExporter {
   ) {
     this.#exporter = exporter;
     this.#queue = queue;
-    this.#capacity = typeof queue.queue_size === 'number' ? queue.queue_size : queue.queue_size.bytes;
-    this.#memoryMax = memoryMaxOf(queue, context);
+    this.#room = new Room(queue, context);
     this.#retry = retry;
     this.#counters = counters;
     this.#context = context;
     this.#parallel = { waiting: new Fifo(), workers: queue.num_consumers, running: 0 };
     this.#ordered = { waiting: new Fifo(), workers: 1, running: 0 };
     this.#outbox = context.storage.survives ? new DecisionOutbox(context.storage, context.logger) : undefined;
-    counters.watchQueue(this.#capacity, {
+    counters.watchQueue(this.#room.capacity, {
       batches: () => this.#batches,
-      size: () => this.#size,
+      size: () => this.#room.size,
       diskBytes: () => this.#spool?.bytes ?? 0,
     });
   }
@@ -116,14 +109,14 @@ export class QueuedExporter implements GuardedExporter {
     if (isDecisions(batch))
       return this.#admit({ ...entryOf(batch, account, 0), batch, key: this.#outbox?.keep(batch) });
     if (isOrdered(batch)) return this.#admit({ ...entryOf(batch, account, 0), batch });
-    const isNext = this.#callers.length === 0;
-    if (isNext && (this.#hasRoomFor(batch) || this.#makeRoomFor(batch))) return this.#enter(batch, account);
+    const isNext = this.#callers.first === undefined;
+    if (isNext && this.#hasRoomFor(batch)) return this.#enter(batch, account);
     return this.#wait(batch, account);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
     this.#stopping = true;
-    for (const { batch, account, answer } of this.#callers.splice(0))
+    for (const { batch, account, answer } of this.#callers.takeAll())
       answer(account.refuse(batch.items, this.#stoppingError()));
     const abandon = () => this.#abandon.abort();
     if (deadline.aborted) abandon();
@@ -152,41 +145,42 @@ export class QueuedExporter implements GuardedExporter {
     this.#spool = spool;
     const { places, damagedItems } = left;
     for (const [signal, items] of damagedItems) this.#counters.accountOfRestored(signal).loseOnDisk(items);
-    for (const place of places) {
-      const { signal, items, length } = place;
-      const size = sizeOf(this.#queue.sizer, items, length);
-      const account = this.#counters.accountOfRestored(signal);
-      this.#restore({ signal, items, account, size, bytes: length, batch: undefined, place });
-    }
+    for (const place of places)
+      this.#restore(entryOnDisk(place, this.#queue.sizer, this.#counters.accountOfRestored(place.signal)));
     if (places.length > 0) logger.info({ batches: places.length }, 'what the queue on disk had left will be delivered');
   }
 
   /** Gives an entry of the process before its place, even where the queue is smaller now. */
   #restore(entry: Entry): void {
-    this.#size += entry.size;
+    this.#room.size += entry.size;
     entry.account.restore(entry.items);
     this.#add(entry);
   }
 
   #hasRoomFor(batch: Batch): boolean {
-    const size = sizeOfBatch(this.#queue.sizer, batch);
-    // What is larger than the whole queue has its turn when there is nothing else.
-    const hasPlace = this.#size === 0 || this.#size + size <= this.#capacity;
-    if (this.#spool !== undefined || !hasPlace) return hasPlace;
-    return this.#memory === 0 || this.#memory + memoryOf(batch) <= this.#memoryMax;
+    return this.#room.fits(batch, this.#spool !== undefined) || this.#makeRoomFor(batch);
   }
 
-  /** Whether there is room after what waits longest has been dropped, where it may be: all but attempts under way. */
+  /**
+   * Whether there is room once what waits longest has been dropped, where it may be: all but attempts under way. Nothing
+   * is dropped in vain.
+   */
   #makeRoomFor(batch: Batch): boolean {
     if (this.#queue.when_full !== 'drop_oldest') return false;
-    while (!this.#hasRoomFor(batch)) {
-      const oldest = this.#tried.giveWay() ?? this.#parallel.waiting.shift();
-      if (oldest === undefined) return false;
-      this.#drop(oldest, new PipelineError('queue_overflow', `exporter ${this.#context.id}`));
+    const oldest = this.#room.without(this.#mayGo(), batch, this.#spool !== undefined);
+    for (const entry of oldest ?? []) {
+      if (!this.#tried.forget(entry)) this.#parallel.waiting.shift();
+      this.#end(entry, new PipelineError('queue_overflow', `exporter ${this.#context.id}`));
       // Whoever still waits to try it again must not keep it alive.
-      oldest.batch = undefined;
+      entry.batch = undefined;
     }
-    return true;
+    return oldest !== undefined;
+  }
+
+  /** Telemetry that is not being tried, the oldest first. */
+  *#mayGo(): Generator<Entry> {
+    yield* this.#tried.pausing();
+    yield* this.#parallel.waiting;
   }
 
   /** Takes room for the batch, and resolves when it has its place: from here on it is sent, or counted as dropped. */
@@ -194,14 +188,14 @@ export class QueuedExporter implements GuardedExporter {
     const entry = entryOf(batch, account, sizeOfBatch(this.#queue.sizer, batch));
     const spool = this.#spool;
     if (spool === undefined || !isTelemetry(batch)) return this.#admit({ ...entry, batch });
-    this.#size += entry.size;
+    this.#room.size += entry.size;
     this.#entering++;
     try {
       const place = await spool.append(batch.signal, batch.items, batch.encoded());
       account.accept(entry.items);
-      this.#add({ ...entry, batch, place });
+      this.#add({ ...entry, bytes: memoryOf(batch), batch, place });
     } catch (thrown) {
-      this.#size -= entry.size;
+      this.#room.size -= entry.size;
       this.#letIn();
       throw account.refuse(entry.items, asPipelineError(thrown));
     } finally {
@@ -211,7 +205,7 @@ export class QueuedExporter implements GuardedExporter {
   }
 
   #admit(entry: Entry): void {
-    this.#size += entry.size;
+    this.#room.size += entry.size;
     entry.account.accept(entry.items);
     this.#add(entry);
   }
@@ -230,51 +224,44 @@ export class QueuedExporter implements GuardedExporter {
     entry.account.queue(entry.items, isKept(entry));
     const { batch, bytes, place } = entry;
     if (batch === undefined || !isTelemetry(batch)) return;
-    if (place !== undefined && this.#memory + bytes > this.#memoryMax) {
+    if (place !== undefined && this.#room.memory + bytes > this.#room.memoryMax) {
       entry.batch = undefined;
       return;
     }
     batch.keep();
-    this.#memory += bytes;
+    this.#room.memory += bytes;
   }
 
   /** Waits until there is a place, at most `block_timeout`. */
   #wait(batch: Batch, account: Account): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timeout = new AbortController();
-    const answer = (outcome: Promise<void> | PipelineError): void => {
-      timeout.abort();
-      if (outcome instanceof PipelineError) reject(outcome);
-      else resolve(outcome);
-    };
-    const caller = { batch, account, answer };
-    this.#callers.push(caller);
-    void this.#context.clock.sleep(this.#queue.block_timeout, timeout.signal).then(() => {
-      const waiting = this.#callers.indexOf(caller);
-      if (waiting < 0) return;
-      this.#callers.splice(waiting, 1);
-      answer(account.refuse(batch.items, queueFull(this.#batches, this.#context.id)));
-    });
-    return promise;
+    const late = () => queueFull(this.#batches, this.#context.id);
+    return this.#callers.wait(batch, account, this.#context.clock, this.#queue.block_timeout, late);
   }
 
   /** An entry has left, sent or dropped: whoever waited longest gets the place, before anybody who comes now. */
   #leave(entry: Entry): void {
-    this.#size -= entry.size;
-    this.#batches--;
-    this.#tried.forget(entry);
-    entry.account.queue(-entry.items, isKept(entry));
-    if (entry.batch !== undefined) this.#memory -= entry.bytes;
+    this.#remove(entry);
     this.#letIn();
     this.#tellIfIdle();
   }
 
+  #remove(entry: Entry): void {
+    this.#room.remove(entry);
+    this.#batches--;
+    this.#tried.forget(entry);
+    entry.account.queue(-entry.items, isKept(entry));
+  }
+
   #letIn(): void {
-    for (let caller = this.#callers[0]; caller !== undefined; caller = this.#callers[0]) {
-      if (!this.#hasRoomFor(caller.batch)) return;
-      this.#callers.shift();
-      caller.answer(this.#enter(caller.batch, caller.account));
-    }
+    const fits = (batch: Batch) => this.#room.fits(batch, this.#spool !== undefined);
+    for (let { first } = this.#callers; first !== undefined && fits(first.batch); { first } = this.#callers)
+      this.#let(first);
+  }
+
+  /** Lets the first caller in. */
+  #let({ batch, account, answer }: Caller): void {
+    this.#callers.shift();
+    answer(this.#enter(batch, account));
   }
 
   #tellIfIdle(): void {
@@ -308,7 +295,12 @@ export class QueuedExporter implements GuardedExporter {
   /** False where telemetry has given way meanwhile: what comes next waits all the same, for the destination's sake. */
   #pause(entry: Entry, ms: number): Promise<boolean> {
     const pause = this.#context.clock.sleep(ms, this.#abandon.signal);
-    return isOrdered(entry) ? pause.then(() => true) : this.#tried.pause(entry, pause);
+    if (isOrdered(entry)) return pause.then(() => true);
+    const isStillThere = this.#tried.pause(entry, pause);
+    // Who waits longest may have its place now.
+    const { first } = this.#callers;
+    if (first !== undefined && this.#hasRoomFor(first.batch)) this.#let(first);
+    return isStillThere;
   }
 
   /** The batch of an entry, as soon as the disk gives it; undefined where it was dropped or given up meanwhile. */
@@ -362,7 +354,7 @@ export class QueuedExporter implements GuardedExporter {
       return place === undefined ? { ...own, batch: half } : { ...own, batch: half, place };
     });
     for (const half of entries) {
-      this.#size += half.size;
+      this.#room.size += half.size;
       this.#count(half);
     }
     this.#parallel.waiting.unshift(...entries);
@@ -392,9 +384,16 @@ export class QueuedExporter implements GuardedExporter {
   }
 
   #drop(entry: Entry, error: PipelineError): void {
+    this.#end(entry, error);
+    this.#letIn();
+    this.#tellIfIdle();
+  }
+
+  /** Drops it, and leaves its place to whoever has asked for it. */
+  #end(entry: Entry, error: PipelineError): void {
     entry.account.drop(entry.items, error);
     this.#forget(entry);
-    this.#leave(entry);
+    this.#remove(entry);
     logDropped(entry, error, this.#context.logger);
   }
 }
