@@ -39,10 +39,26 @@ export function changeOf(graph: Graph, from: LoadedConfig, to: LoadedConfig, met
   };
 }
 
-/** Whether two of the same exporter would be in each other's way: the one must end before the other begins. */
-export function isExclusive({ configuration }: Place): boolean {
+/**
+ * Whether two of the same exporter would be in each other's way: the one must end before the other begins. `place` has
+ * been made. Of decisions that are kept, the next one is to go on where this one ends: both would keep theirs by the same
+ * keys, and send them side by side.
+ */
+export function isExclusive(place: Place): boolean {
+  const { configuration } = place;
   if (configuration.kind !== 'exporters') return false;
-  return configuration.configured.factory.isSingle === true || hasStoredQueue(configuration);
+  return configuration.configured.factory.isSingle === true || hasStoredQueue(configuration) || keepsDecisions(place);
+}
+
+/** Whether all that its queue holds is there when the process is not, for the next one to go on with. */
+export function keepsAll(place: Place): boolean {
+  if (hasStoredQueue(place.configuration)) return true;
+  return keepsDecisions(place) && place.signals.size === 1;
+}
+
+function keepsDecisions({ configuration, context, signals }: Place): boolean {
+  const { sending_queue: queue } = configuration.configured.config as QueuedConfig;
+  return queue !== undefined && context.storage.survives && signals.has('decisions');
 }
 
 /** Whether its queue is on disk, for the next one to go on with. */

@@ -75,6 +75,11 @@ export class Place {
     return way.entrance;
   }
 
+  /** The signals that come in. */
+  get signals(): ReadonlySet<Signal> {
+    return new Set(this.#ways.map(({ signal }) => signal));
+  }
+
   /** Makes the component, which is to be started then. Throws what its factory throws. */
   make(context: Context): void {
     this.#made = this.#create(context);

@@ -2,14 +2,14 @@ import type { Context } from './component.ts';
 import { endpointsIn } from './config/endpoints.ts';
 import type { Fanout } from './fanout.ts';
 import { connect } from './graph.ts';
-import { type GraphChange, hasStoredQueue, isExclusive } from './graph-change.ts';
+import { type GraphChange, isExclusive, keepsAll } from './graph-change.ts';
 import { probe } from './listener.ts';
 import type { Place } from './place.ts';
 import { deadlineIn, stopAll, type StoppingParts } from './stopping.ts';
 
 /** How long batches may be held while those under way come to their end: well within what clients wait for an answer. */
 const SETTLE_MS = 5000;
-/** How long an exporter whose queue is on disk goes on sending, before the next one goes on with it. */
+/** How long an exporter all of whose queue is kept goes on sending, before the next one goes on with it. */
 const HANDOVER_MS = 500;
 /** How often it is looked whether a port has become free. */
 const FREED_POLL_MS = 10;
@@ -175,7 +175,7 @@ export class Swap {
 
   /** The same for an exporter of which there may be one at a time. */
   #handOver(place: Place, deadline: AbortSignal): Promise<void> {
-    if (!hasStoredQueue(place.configuration)) return this.#retire(place, deadline);
+    if (!keepsAll(place)) return this.#retire(place, deadline);
     return this.#within(HANDOVER_MS, (soon) => this.#retire(place, soon));
   }
 

@@ -51,6 +51,9 @@ interface Waiting {
   readonly written: PromiseWithResolvers<Place>;
 }
 
+/** The spools of this process, by folder and number of the thread that writes. */
+const owners = new Map<string, Spool>();
+
 /**
  * Batches on disk until they are delivered: files that are only written to at their end. Those that come while a write
  * is under way share the next one, and the wait for the disk.
@@ -64,16 +67,28 @@ export class Spool {
   #next = 0;
   #writing: Promise<void> | undefined;
   #isFailing = false;
+  /** Whether another one has the folder now: from then on nothing is acknowledged, marked or removed here. */
+  #isReplaced = false;
 
   private constructor(settings: SpoolSettings, logger: Logger) {
     this.#settings = settings;
     this.#logger = logger;
   }
 
-  /** Opens the folder and finds what was left. Throws `file_unwritable` or `file_unreadable`. */
+  /**
+   * Opens the folder and finds what was left. Throws `file_unwritable` or `file_unreadable`. One that has the folder still,
+   * because the disk has not answered it in time, loses it: what it writes then could be seen by nobody.
+   */
   static open(settings: SpoolSettings, logger: Logger): { spool: Spool; left: Leftovers } {
     const spool = new Spool(settings, logger);
+    const before = owners.get(spool.#name);
+    if (before !== undefined) before.#isReplaced = true;
+    owners.set(spool.#name, spool);
     return { spool, left: spool.#load() };
+  }
+
+  get #name(): string {
+    return `${this.#settings.writer} ${this.#settings.directory}`;
   }
 
   /** Bytes of all files. */
@@ -85,7 +100,7 @@ export class Spool {
 
   /**
    * Writes a batch and resolves when it is as durable as the settings ask. Rejects with `file_unwritable`; nothing of it
-   * is there then. The request is read until then.
+   * is there then. Rejects with `stopping` where another one has the folder by then. The request is read until then.
    */
   append(signal: TelemetrySignal, items: number, request: Uint8Array): Promise<Place> {
     const written = Promise.withResolvers<Place>();
@@ -124,6 +139,7 @@ export class Spool {
 
   /** A batch was delivered, or given up: it does not come again. */
   done({ segment, ...found }: Place): void {
+    if (this.#isReplaced) return;
     try {
       segment.markDone(found);
       this.#removeIfDone(segment);
@@ -137,13 +153,15 @@ export class Spool {
   async close(): Promise<void> {
     await this.#writing;
     await this.#current?.close();
+    if (owners.get(this.#name) === this) owners.delete(this.#name);
     let batches = 0;
     for (const segment of this.#segments) {
       batches += segment.live;
       this.#removeIfDone(segment);
       segment.release();
     }
-    if (batches > 0) this.#logger.info({ batches }, 'what is left in the queue on disk waits there for the next start');
+    if (batches > 0 && !this.#isReplaced)
+      this.#logger.info({ batches }, 'what is left in the queue on disk waits there for the next start');
   }
 
   #load(): Leftovers {
@@ -208,10 +226,15 @@ export class Spool {
       const group = this.#takeGroup();
       try {
         const places = await this.#writeGroup(group);
+        if (this.#isReplaced) throw replaced();
         group.forEach(({ written }, i) => written.resolve(places[i] as Place));
         if (this.#isFailing) this.#logger.info({ directory: this.#settings.directory }, 'the queue is written again');
         this.#isFailing = false;
       } catch (thrown) {
+        if (this.#isReplaced) {
+          for (const { written } of group) written.reject(thrown);
+          continue;
+        }
         await this.#giveUpSegment();
         const error = new PipelineError('file_unwritable', `${(thrown as Error).message} (the queue on disk)`, {
           cause: thrown,
@@ -254,6 +277,7 @@ export class Spool {
 
   /** The one to write to. */
   async #segment(): Promise<Segment> {
+    if (this.#isReplaced) throw replaced();
     const last = this.#current;
     if (last !== undefined && last.length < SEGMENT_BYTES) return last;
     if (last !== undefined) {
@@ -281,13 +305,17 @@ export class Spool {
   }
 
   #removeIfDone(segment: Segment): void {
-    if (!segment.isClosed || segment.live > 0 || !this.#segments.delete(segment)) return;
+    if (this.#isReplaced || !segment.isClosed || segment.live > 0 || !this.#segments.delete(segment)) return;
     try {
       segment.remove();
     } catch (error) {
       this.#logger.warn({ code: 'file_unwritable' }, `a file of the queue stays: ${(error as Error).message}`);
     }
   }
+}
+
+function replaced(): PipelineError {
+  return new PipelineError('stopping', 'another one has the queue on disk by now');
 }
 
 /** The pause that a sender is asked for while the disk does not take it. */

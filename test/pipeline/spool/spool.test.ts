@@ -182,3 +182,22 @@ test('where the disk takes no more, that is said, and what was there stays', asy
   expect(again.left.places).toHaveLength(numbers.length + 1);
   await again.spool.close();
 });
+
+test('one whose folder another one has taken over acknowledges nothing, and leaves the files alone', async () => {
+  const before = open();
+  const first = await append(before.spool, 'first');
+  const second = append(before.spool, 'second').catch(({ code }) => code);
+  const third = append(before.spool, 'third').catch(({ code }) => code);
+  // While it is written.
+  const after = open();
+  expect(await Promise.all([second, third])).toEqual(['stopping', 'stopping']);
+  await expect(append(before.spool, 'late')).rejects.toMatchObject({ code: 'stopping' });
+  before.spool.done(first);
+  await before.spool.close();
+  const taken = await append(after.spool, 'taken');
+  expect((await texts(after.spool, after.left)).slice(0, 1)).toEqual(['first']);
+  expect((await after.spool.read(taken)).toString()).toBe('taken');
+  for (const place of [...after.left.places, taken]) after.spool.done(place);
+  await after.spool.close();
+  expect([...before.lines, ...after.lines].filter(({ code }) => code !== undefined)).toEqual([]);
+});
