@@ -48,6 +48,8 @@ export class IngestWorker {
   readonly #doors = new Doors();
   #lastCall = 0;
   #memory: SharedMemory;
+  /** During a swap, what was before: if it fails, components of then are made anew. */
+  #memoryBefore: SharedMemory | undefined;
   #loaded: LoadedConfig;
   /** What was checked last. */
   #checked: { readonly loaded: LoadedConfig; readonly memory: SharedMemory } | undefined;
@@ -151,14 +153,18 @@ export class IngestWorker {
   async #swap(probes: boolean): Promise<void> {
     if (this.#checked === undefined) throw new Error('nothing was checked');
     const { loaded, memory } = this.#checked;
-    const before = this.#loaded;
+    const [loadedBefore, memoryBefore] = [this.#loaded, this.#memory];
+    this.#memoryBefore = memoryBefore;
     this.#memory = memory;
     this.#loaded = loaded;
     try {
       await this.#service.reload(this.#partOf(loaded), probes);
     } catch (thrown) {
-      this.#loaded = before;
+      this.#loaded = loadedBefore;
+      this.#memory = memoryBefore;
       throw thrown;
+    } finally {
+      this.#memoryBefore = undefined;
     }
   }
 
@@ -183,8 +189,9 @@ export class IngestWorker {
 
   #siblings(id: string): WorkerSiblings | undefined {
     const { index, isFirst } = this.#start;
-    const { held: allHeld, seen: allSeen } = this.#memory;
-    const [held, seen] = [allHeld.get(id), allSeen.get(id)];
+    // What both know is the same in both.
+    const held = this.#memory.held.get(id) ?? this.#memoryBefore?.held.get(id);
+    const seen = this.#memory.seen.get(id) ?? this.#memoryBefore?.seen.get(id);
     if (held === undefined || seen === undefined) return undefined;
     return {
       place: 'worker',

@@ -70,8 +70,9 @@ export class WorkerPool {
   #withDoors: WorkerThread | undefined;
   /** Whether all have been ready once: from then on a lost one is started again. */
   #isStarted = false;
-  readonly #restarts = new Set<Promise<void>>();
   #program: Program;
+  /** What they ran before a reload: while it goes on, each runs one of the two. */
+  #programBefore: Program | undefined;
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
@@ -133,24 +134,31 @@ export class WorkerPool {
   async reload(next: Program): Promise<{ back(): Promise<void> }> {
     const { threads } = this;
     if (!this.isReady) throw new PipelineError('worker_lost', 'it is being started again; reload when it is back');
-    await Promise.all(threads.map((thread) => thread.check(next.config, next.memory)));
+    // All of them, also where one has failed: a thread has one question open at a time.
+    throwFirst(await Promise.allSettled(threads.map((thread) => thread.check(next.config, next.memory))));
     const before = this.#program;
     const back = async () => {
-      this.#program = before;
-      await Promise.all(threads.map((thread) => this.#return(thread, before)));
+      this.#goOver(before);
+      // One that was started again meanwhile did not run what was before.
+      const since = this.threads.filter((thread) => !threads.includes(thread));
+      await Promise.all([...threads.map((one) => this.#return(one, before)), ...since.map((one) => one.terminate())]);
     };
-    this.#program = next;
+    this.#goOver(next);
     try {
       // The first one finds out whether the addresses are free, before there are others on them.
       const [first, ...rest] = threads;
       await first?.swap(true);
-      const outcomes = await Promise.allSettled(rest.map((thread) => thread.swap(false)));
-      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+      throwFirst(await Promise.allSettled(rest.map((thread) => thread.swap(false))));
     } catch (thrown) {
       await back();
       throw asPipelineError(thrown);
     }
     return { back };
+  }
+
+  #goOver(to: Program): void {
+    this.#programBefore = this.#program;
+    this.#program = to;
   }
 
   /** Nothing where it is gone already. */
@@ -168,7 +176,7 @@ export class WorkerPool {
     this.#stopRounds();
     this.#stopRounds = () => {};
     this.#over.abort();
-    await Promise.all(this.#restarts);
+    // From here on none is started. One that is being started again is told at once too: it may hang there.
     const inTime = new AbortController();
     const late = this.#parts.clock.sleep(timeoutMs + GRACE_MS, inTime.signal);
     const isClean = await Promise.all(this.threads.map((thread) => thread.stop(timeoutMs, late)));
@@ -273,7 +281,8 @@ export class WorkerPool {
     const lost = hasFinished ? 0 : countLost(this.series, index, meter);
     place.receivedBefore += this.series.sum(index, RECEIVED);
     this.series.retire(index);
-    releaseAll(this.#program.memory, index, clock.now() / 1000 - UNANSWERED_SECONDS);
+    for (const program of [this.#program, this.#programBefore])
+      if (program !== undefined) releaseAll(program.memory, index, clock.now() / 1000 - UNANSWERED_SECONDS);
     place.thread = undefined;
     // What goes wrong at the start is thrown there.
     if (hasFinished || !this.#isStarted) return;
@@ -285,8 +294,7 @@ export class WorkerPool {
       `${ERRORS.worker_lost.what}: ${error instanceof Error ? error.message : 'it was ended from outside'}`,
     );
     if (this.#over.signal.aborted) return;
-    const restart = this.#restart(place).finally(() => this.#restarts.delete(restart));
-    this.#restarts.add(restart);
+    void this.#restart(place);
   }
 
   async #restart(place: Place): Promise<void> {
@@ -317,4 +325,8 @@ export class WorkerPool {
   #tellAll(message: ToWorker): void {
     for (const thread of this.threads) thread.tell(message);
   }
+}
+
+function throwFirst(outcomes: readonly PromiseSettledResult<void>[]): void {
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }

@@ -114,9 +114,11 @@ export class ThreadedService {
     this.#targets.changing();
     try {
       const workers = await pool.reload({ config, memory: shareMemory(ids, loaded.service.workers, pool.memory) });
-      this.#ids = ids;
+      // If it fails, instances of before are made anew.
+      this.#ids = [...before, ...ids];
       try {
         const changes = await this.#main.reload(this.#mainPart(loaded));
+        this.#ids = ids;
         const names = targetsOf(loaded).map(({ name }) => name);
         this.#targets.keep(names, ids);
         return changes;

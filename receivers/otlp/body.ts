@@ -76,9 +76,8 @@ export class Body {
 
   /** Gives the budget back, and the memory, of which nobody may read any more. Legal twice. */
   release(): void {
-    const bytes = this.#bytes;
-    if (bytes === undefined) return;
-    bodies.give(bytes);
+    // Where no memory could be had, there is the budget alone.
+    if (this.#bytes !== undefined) bodies.give(this.#bytes);
     this.#forget();
   }
 

@@ -66,13 +66,17 @@ export class Budget {
   /** Takes `bytes`, or throws as `check` does. */
   take(bytes: number): void {
     this.check(bytes);
-    this.#held.own += bytes;
-    this.#share?.all.take(bytes);
+    this.#add(bytes);
   }
 
   give(bytes: number): void {
-    this.#held.own -= bytes;
-    this.#share?.all.give(bytes);
+    this.#add(-bytes);
+  }
+
+  /** Without a second look: other threads change what it would see, and then only a part would be taken. */
+  #add(bytes: number): void {
+    this.#held.own += bytes;
+    if (this.#share !== undefined) this.#share.all.#add(bytes);
   }
 
   /** Bytes of a body came. */

@@ -1,7 +1,9 @@
 /** Components for tests of several threads: known to the main one and to the workers alike. */
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { isTelemetry } from '../../../pipeline/batch.ts';
 import type { ComponentTable, ExporterFactory, ProcessorFactory } from '../../../pipeline/component.ts';
+import { PipelineError } from '../../../pipeline/errors.ts';
 import { queueConfig } from '../../../pipeline/queue-config.ts';
 import type { HealthDelta } from '../../../proto/windback/health.ts';
 
@@ -44,6 +46,40 @@ const fragile: ProcessorFactory = {
   }),
 };
 
+/** Cannot start, in whichever thread. */
+const broken: ProcessorFactory = {
+  ...declared,
+  type: 'broken',
+  accepts: ['traces', 'health'],
+  emits: ['traces', 'health'],
+  mutates: false,
+  create: (_config, next) => ({
+    start: async () => {
+      throw new PipelineError('internal', 'it is broken');
+    },
+    stop: async () => {},
+    consume: (batch) => next.to(batch.signal).consume(batch),
+  }),
+};
+
+/** Hangs when it starts, with its whole thread, where the file is there. */
+const hanging: ProcessorFactory = {
+  ...declared,
+  type: 'hanging',
+  config: z.strictObject({ where: z.string() }),
+  accepts: ['traces'],
+  emits: ['traces'],
+  mutates: false,
+  create: (config, next) => ({
+    start: async () => {
+      const { where } = config as { where: string };
+      if (existsSync(where)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    },
+    stop: async () => {},
+    consume: (batch) => next.to(batch.signal).consume(batch),
+  }),
+};
+
 /** Takes everything into its queue and delivers nothing. */
 const stuck: ExporterFactory = {
   ...declared,
@@ -56,4 +92,8 @@ const stuck: ExporterFactory = {
   create: () => ({ ...still, consume: () => new Promise(() => {}) }),
 };
 
-export const EXTRA: ComponentTable = { receivers: [], processors: [fragile], exporters: [collect, stuck] };
+export const EXTRA: ComponentTable = {
+  receivers: [],
+  processors: [fragile, broken, hanging],
+  exporters: [collect, stuck],
+};

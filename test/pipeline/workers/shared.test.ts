@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Budget } from '../../../receivers/otlp/budget.ts';
+import { PipelineError } from '../../../pipeline/errors.ts';
 import { Meter } from '../../../pipeline/telemetry/meter.ts';
 import { METRICS } from '../../../pipeline/telemetry/metrics-table.ts';
 import { inPieces } from '../../../pipeline/workers/batch-data.ts';
@@ -154,5 +155,25 @@ describe('a budget that threads share', () => {
     expect(other.usedBytes).toBe(90);
     releaseAll(memory, 0, 0);
     expect(other.usedBytes).toBe(40);
+  });
+
+  test('takes all or nothing where another thread takes at the same moment', () => {
+    let looks = 0;
+    const held = {
+      own: 0,
+      // Between two looks another thread takes 60.
+      get all() {
+        return this.own + (looks++ === 0 ? 0 : 60);
+      },
+    };
+    const refusal = () => new PipelineError('tenant_limit', 'used up');
+    const share = { all: new Budget(100, held), name: 'tenant acme', refusal, charge: () => {} };
+    const tenant = new Budget(80, undefined, share);
+    tenant.take(50);
+    expect([tenant.usedBytes, held.own]).toEqual([50, 50]);
+    expect(() => tenant.take(10)).toThrow(expect.objectContaining({ code: 'memory_limit' }));
+    expect([tenant.usedBytes, held.own]).toEqual([50, 50]);
+    tenant.give(50);
+    expect([tenant.usedBytes, held.own]).toEqual([0, 0]);
   });
 });

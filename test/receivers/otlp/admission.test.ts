@@ -2,7 +2,8 @@
 import { request as httpRequest } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { bodies } from '../../../pipeline/buffer-pool.ts';
 import { memoryLimitBytes } from '../../../pipeline/machine-memory.ts';
 import { Budget, limitBytesOf } from '../../../receivers/otlp/budget.ts';
 import { Body } from '../../../receivers/otlp/body.ts';
@@ -185,5 +186,22 @@ describe('max_in_flight', () => {
     expect(() => new Body(new Budget(100), 1000, 101)).toThrow('101 bytes, where max_in_flight allows 100');
     const body = new Body(new Budget(100), 1000, undefined);
     expect(() => body.push(Buffer.alloc(101))).toThrow('max_in_flight allows 100');
+  });
+
+  test('comes back where no memory could be had, for the first piece or for a later one', () => {
+    const budget = new Budget(MIB);
+    for (const before of [0, 4096]) {
+      const body = new Body(budget, MIB, undefined);
+      if (before > 0) body.push(Buffer.alloc(before));
+      const take = vi.spyOn(bodies, 'take').mockImplementationOnce(() => {
+        throw new RangeError('Array buffer allocation failed');
+      });
+      expect(() => body.push(Buffer.alloc(16_384))).toThrow('allocation failed');
+      take.mockRestore();
+      body.release();
+      expect(budget.usedBytes).toBe(0);
+      body.release();
+      expect(budget.usedBytes).toBe(0);
+    }
   });
 });
