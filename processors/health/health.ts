@@ -1,4 +1,4 @@
-import { type Batch, isTelemetry, type TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
+import { type Batch, isTelemetry, TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
 import type { Component, Consumer, Context, Outlets } from '../../pipeline/component.ts';
 import { asPipelineError } from '../../pipeline/errors.ts';
 import { WireError } from '../../proto/wire/reader.ts';
@@ -99,7 +99,7 @@ export class HealthFolder implements Component, Consumer {
     }
   }
 
-  #fold(batch: TelemetryBatch): void {
+  #fold(given: TelemetryBatch): void {
     const tally = emptyTally();
     const policy: FoldPolicy = {
       nowSeconds: this.#context.clock.now() / 1000,
@@ -108,12 +108,13 @@ export class HealthFolder implements Component, Consumer {
       calls: this.#calls,
       signatures: this.#signatures,
     };
-    if (this.#config.drop_duplicates && this.#recent.isRepeated(batch, policy.nowSeconds)) {
-      tally.duplicate = batch.items;
-      this.#report(batch.signal, tally);
+    if (this.#config.drop_duplicates && this.#recent.isRepeated(given, policy.nowSeconds)) {
+      tally.duplicate = given.items;
+      this.#report(given.signal, tally);
       return;
     }
     try {
+      const batch = withAttributes(given);
       if (batch.signal === 'traces') foldSpans(batch, this.#accumulator, policy, tally);
       else if (batch.signal === 'logs') foldLogs(batch, this.#accumulator, policy, tally);
       else this.#metrics.fold(batch, this.#accumulator, policy, tally);
@@ -123,9 +124,9 @@ export class HealthFolder implements Component, Consumer {
       // The request is sound down to its items; what lies deeper is only read here. It has been passed on already.
       if (!(thrown instanceof WireError)) throw thrown;
       tally.malformed++;
-      this.#context.logger.warn({ signal: batch.signal }, `part of a request cannot be judged: ${thrown.message}`);
+      this.#context.logger.warn({ signal: given.signal }, `part of a request cannot be judged: ${thrown.message}`);
     }
-    this.#report(batch.signal, tally);
+    this.#report(given.signal, tally);
     this.#reportCalls(this.#calls.dropped);
   }
 
@@ -175,6 +176,17 @@ export class HealthFolder implements Component, Consumer {
     }
     return count;
   }
+}
+
+/**
+ * The batch with what attributes say. One that came while nobody asked for that, and waited while the configuration was
+ * loaded anew with this processor in it, was scanned without.
+ */
+function withAttributes(batch: TelemetryBatch): TelemetryBatch {
+  if (batch.hasAttributes) return batch;
+  const scanned = TelemetryBatch.open(batch.signal, batch.bytes);
+  if (batch.tags !== undefined) scanned.tag(batch.tags, batch.target, batch.deployments);
+  return scanned;
 }
 
 const REASON_ENTRIES = Object.entries(REASONS);

@@ -11,8 +11,8 @@ const INITIAL_CACHE = 64;
 export class OperationTable {
   readonly #ranges: RangeTable;
   readonly #names: string[] = [OTHER];
-  /** Whose numbers are in the cache. */
-  #texts: RangeTable | undefined;
+  /** Of the scanner's table whose numbers are in the cache: the table itself would be kept alive by each quiet service. */
+  #generation = 0;
   /** Numbers that the scanner has given to texts, and the index of each plus one: one slot for many numbers. */
   #cachedNumbers = new Uint32Array(INITIAL_CACHE);
   #cachedIndexes = new Uint32Array(INITIAL_CACHE);
@@ -38,7 +38,7 @@ export class OperationTable {
   /** The index of what span `i` asked for. Its bytes, long out of the processor's caches, are read only of a new one. */
   ofSpan(bytes: Uint8Array, columns: SpanColumns, i: number): number {
     const number = columns.operation[i] as number;
-    const known = this.#cached(columns.texts, number);
+    const known = this.#cached(columns.texts.generation, number);
     if (known >= 0) return known;
     const { methodOffset, methodLength, operationOffset, operationLength } = columns;
     const index = this.intern(
@@ -55,7 +55,7 @@ export class OperationTable {
   /** The index of whom span `i` called, of which the first `longest` bytes count. */
   ofCallee(bytes: Uint8Array, columns: SpanColumns, i: number, longest: number): number {
     const number = columns.callee[i] as number;
-    const known = this.#cached(columns.texts, number);
+    const known = this.#cached(columns.texts.generation, number);
     if (known >= 0) return known;
     const offset = columns.calleeOffset[i] as number;
     const index = this.intern(bytes, offset, 0, offset, Math.min(columns.calleeLength[i] as number, longest));
@@ -64,9 +64,9 @@ export class OperationTable {
   }
 
   /** -1 where it is not known. */
-  #cached(texts: RangeTable, number: number): number {
-    if (texts !== this.#texts) {
-      this.#texts = texts;
+  #cached(generation: number, number: number): number {
+    if (generation !== this.#generation) {
+      this.#generation = generation;
       this.#cachedNumbers.fill(0);
     }
     const slot = number & (this.#cachedNumbers.length - 1);

@@ -96,6 +96,27 @@ export function skipId(reader: Reader, name: string, length: number): number {
   return actual;
 }
 
+/** A value that no enum of OTLP has: what a column of bytes cannot hold. */
+const UNKNOWN_ENUM = 255;
+
+/** An enum, which is an int32: of a longer number the low 32 bits count. */
+export function enumOf(reader: Reader): number {
+  const start = reader.pos;
+  const value = reader.varint();
+  return value < 0x80 ? value : Math.min(lowBits(reader.bytes, start), UNKNOWN_ENUM);
+}
+
+/** The low 32 bits of the varint at `start`: those of a long one are not all in the number that `varint` gives. */
+function lowBits(bytes: Uint8Array, start: number): number {
+  let bits = 0;
+  for (let i = 0; i < 5; i++) {
+    const byte = bytes[start + i] as number;
+    bits |= (byte & 0x7f) << (7 * i);
+    if (byte < 0x80) break;
+  }
+  return bits >>> 0;
+}
+
 /** A fixed64 of ns since the epoch, as seconds with fraction (to about 0.2 µs). */
 export function unixSeconds(reader: Reader): number {
   return reader.fixed64() / 1e9;

@@ -21,14 +21,22 @@ const USUAL_TEXT = (field(1) << 16) | field(2);
 const USUAL_STATUS = 0x8018_0312 | 0;
 const LAST_BIT_OF_FOURTH = 0x80ff_ffff | 0;
 
-/** Steps behind the tag of the key of the KeyValue at `pos`; false where it has none. */
-export function findKey(reader: Reader, end: number): boolean {
-  while (reader.pos < end) {
+/** Steps behind the key of the KeyValue at the reader, the last where there are several, and gives its length. */
+export function lastKey(reader: Reader): number {
+  let keyLength = 0;
+  let keyEnd = reader.pos;
+  while (reader.pos < reader.end) {
     const tag = reader.tag();
-    if (tag === field(1)) return true;
-    reader.skip(tag & 7);
+    if (tag !== field(1)) {
+      reader.skip(tag & 7);
+      continue;
+    }
+    keyLength = reader.length();
+    reader.pos += keyLength;
+    keyEnd = reader.pos;
   }
-  return false;
+  reader.pos = keyEnd;
+  return keyLength;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { ascii, isAt } from '../wire/ascii.ts';
 import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import type { LogColumns } from './columns.ts';
-import { skipId, unixSeconds, walkGroups } from './groups.ts';
+import { enumOf, skipId, unixSeconds, walkGroups } from './groups.ts';
 import { type ColumnsLease, ColumnSets, GrowingColumns, ResourceCollector } from './growing.ts';
 import { checkAttributes } from './resource.ts';
 
@@ -77,7 +77,7 @@ export class LogScanner {
           observed = unixSeconds(reader);
           break;
         case SEVERITY:
-          severity = Math.min(reader.varint(), 255);
+          severity = enumOf(reader);
           break;
         case TRACE_ID:
           skipId(reader, 'log_record.trace_id', 16);

@@ -1,6 +1,6 @@
 import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import { METRIC_KIND, type PointColumns } from './columns.ts';
-import { unixSeconds, walkGroups } from './groups.ts';
+import { enumOf, unixSeconds, walkGroups } from './groups.ts';
 import { type ColumnsLease, ColumnSets, GrowingColumns, ResourceCollector } from './growing.ts';
 
 /*
@@ -110,7 +110,7 @@ export class PointScanner {
         this.#point(resource, kind);
         reader.end = end;
       } else if (tag === TEMPORALITY) {
-        temporality = Math.min(reader.varint(), 255);
+        temporality = enumOf(reader);
       } else if (tag === IS_MONOTONIC && kind === METRIC_KIND.sum) {
         isMonotonic = reader.varint() === 0 ? 0 : 1;
       } else {

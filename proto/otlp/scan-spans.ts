@@ -1,6 +1,6 @@
 import { field, FIXED64, Reader, VARINT } from '../wire/reader.ts';
 import type { SpanColumns } from './columns.ts';
-import { skipId, walkGroups } from './groups.ts';
+import { enumOf, skipId, walkGroups } from './groups.ts';
 import { type ColumnsLease, ColumnSets, GrowingColumns, ResourceCollector } from './growing.ts';
 import { RangeTable } from './range-table.ts';
 import { ATTRIBUTE, CALL, NEITHER, REQUEST, SpanAttributes } from './span-attributes.ts';
@@ -24,8 +24,6 @@ const SPAN_ID_LENGTH = 8;
 const SHORT_HEAD = 2;
 const TIME_FIELD = 1 + 8;
 
-/** A kind or status code that no version of OTLP has: what a column of bytes cannot hold. */
-const UNKNOWN_ENUM = 255;
 const SERVER = 2;
 const CLIENT = 3;
 const PRODUCER = 4;
@@ -216,7 +214,7 @@ export class SpanScanner {
         this.#attribute(i, at, end);
         return;
       case STATUS:
-        this.#status = statusCode(reader);
+        this.#status = statusCode(reader, this.#status);
         return;
       case TRACE_ID:
         skipId(reader, 'span.trace_id', TRACE_ID_LENGTH);
@@ -233,7 +231,7 @@ export class SpanScanner {
         reader.pos += this.#nameLength;
         return;
       case KIND:
-        this.#kind = Math.min(reader.varint(), UNKNOWN_ENUM);
+        this.#kind = enumOf(reader);
         return;
       case START:
         this.#startAt = reader.pos;
@@ -344,15 +342,15 @@ function roleOf(kind: number): number {
   return kind === CLIENT || kind === PRODUCER ? CALL : NEITHER;
 }
 
-/** The code of a Status message, from which only that matters. */
-function statusCode(reader: Reader): number {
+/** The code of a Status message, of which only that matters: `before` where it has none, as parts of one are merged. */
+function statusCode(reader: Reader, before: number): number {
   const { end } = reader;
   const length = reader.length();
   reader.end = reader.pos + length;
-  let code = 0;
+  let code = before;
   while (reader.pos < reader.end) {
     const tag = reader.tag();
-    if (tag === 3 * 8 + VARINT) code = Math.min(reader.varint(), UNKNOWN_ENUM);
+    if (tag === 3 * 8 + VARINT) code = enumOf(reader);
     else reader.skip(tag & 7);
   }
   reader.end = end;

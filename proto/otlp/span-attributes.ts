@@ -1,6 +1,6 @@
 import { field, type Reader } from '../wire/reader.ts';
 import { CALLEE_NAMED_BY, NO_STATUS, type SpanColumns } from './columns.ts';
-import { findKey, LENGTHS_LEFT_OUT, statusValue, textValue, usualStatus, usualText } from './key-value.ts';
+import { lastKey, LENGTHS_LEFT_OUT, statusValue, textValue, usualStatus, usualText } from './key-value.ts';
 import {
   CALLEE_OF_KEY,
   DESTINATION,
@@ -19,8 +19,9 @@ import {
 
 /** Span.attributes */
 export const ATTRIBUTE = field(9);
-/** KeyValue.key */
+/** KeyValue.key, KeyValue.value */
 const KEY = field(1);
+const VALUE = field(2);
 /** With what an attribute begins that is shorter than 128 bytes and has the key in front. */
 const USUAL_HEAD = (KEY << 16) | ATTRIBUTE;
 
@@ -91,9 +92,9 @@ export class SpanAttributes {
   }
 
   /**
-   * Attributes from `from` on that are as nearly all are: shorter than 128 bytes, and the key in front. Stops in front of
-   * whatever else there is; false where that is the first one. They are most of a span, so nothing is called for those
-   * that are not read.
+   * Attributes from `from` on that are as nearly all are: shorter than 128 bytes, the key in front and the value behind it,
+   * and nothing else, such as another key that would count instead. Stops in front of whatever else there is; false where
+   * that is the first one. They are most of a span, so nothing is called for those that are not read.
    */
   readUsual(i: number, role: number, from: number, end: number): boolean {
     const reader = this.#reader;
@@ -107,10 +108,13 @@ export class SpanAttributes {
       if (next > end) break;
       const keyLength = head >>> 24;
       const keyEnd = pos + 4 + keyLength;
-      if (role !== NEITHER && keyLength < KEY_LENGTH_LIMIT && keyEnd <= next) {
-        const known = KEY_OF[keyLength * 256 + (bytes[keyEnd - 1] as number)] as number;
-        if (known !== 0 && isKey(view, pos + 4, keyLength, known))
-          this.#attribute(i, role, known, pos + 2, keyEnd, next);
+      if (role !== NEITHER) {
+        if (keyEnd + 2 > next || view.getUint16(keyEnd, true) !== usualValueHead(next - keyEnd - 2)) break;
+        if (keyLength < KEY_LENGTH_LIMIT) {
+          const known = KEY_OF[keyLength * 256 + (bytes[keyEnd - 1] as number)] as number;
+          if (known !== 0 && isKey(view, pos + 4, keyLength, known))
+            this.#attribute(i, role, known, pos + 2, keyEnd, next);
+        }
       }
       pos = next;
     }
@@ -126,21 +130,37 @@ export class SpanAttributes {
     const start = reader.pos;
     const next = start + length;
     const { bytes } = reader;
-    let key = start + 2;
-    let keyLength = bytes[start + 1] as number;
-    // The key nearly always comes first.
-    if (length > 0 && bytes[start] !== KEY) {
-      if (findKey(reader, next)) {
-        keyLength = reader.length();
-        key = reader.pos;
-      } else keyLength = KEY_LENGTH_LIMIT;
-    }
-    const keyEnd = key + keyLength;
-    if (keyLength < KEY_LENGTH_LIMIT && keyEnd <= next) {
+    const keyLength = this.#key(start, next);
+    const keyEnd = reader.pos;
+    if (keyLength < KEY_LENGTH_LIMIT) {
       const known = KEY_OF[keyLength * 256 + (bytes[keyEnd - 1] as number)] as number;
-      if (known !== 0 && isKey(this.#view, key, keyLength, known)) this.#attribute(i, role, known, start, keyEnd, next);
+      if (known !== 0 && isKey(this.#view, keyEnd - keyLength, keyLength, known))
+        this.#attribute(i, role, known, start, keyEnd, next);
     }
     reader.pos = next;
+  }
+
+  /** The length of the key of the KeyValue from `start` to `end`, with the reader behind it; the last key counts. */
+  #key(start: number, end: number): number {
+    const reader = this.#reader;
+    const { bytes } = reader;
+    const outerEnd = reader.end;
+    reader.end = end;
+    // Long values are common: where there is but a key and one of these, neither is walked.
+    const length = bytes[start + 1] as number;
+    const keyEnd = start + 2 + length;
+    if (bytes[start] === KEY && length < 0x80 && keyEnd < end && bytes[keyEnd] === VALUE) {
+      reader.pos = keyEnd + 1;
+      if (reader.length() === end - reader.pos) {
+        reader.pos = keyEnd;
+        reader.end = outerEnd;
+        return length;
+      }
+    }
+    reader.pos = start;
+    const found = lastKey(reader);
+    reader.end = outerEnd;
+    return found;
   }
 
   /** The KeyValue from `start` to `end`, of attribute `known`, of which the key ends at `keyEnd`. */
@@ -212,4 +232,9 @@ export class SpanAttributes {
     columns.calleeOffset[i] = this.#reader.pos;
     columns.calleeLength[i] = length;
   }
+}
+
+/** Tag and length of a value that is `length` bytes long, fewer than 128, as they are read little-endian. */
+function usualValueHead(length: number): number {
+  return (length << 8) | VALUE;
 }

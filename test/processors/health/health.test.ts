@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { TelemetryBatch } from '../../../pipeline/batch.ts';
+import { TelemetryBatch } from '../../../pipeline/batch.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
 import type { DeltaSeries, HealthDelta } from '../../../proto/windback/health.ts';
 import { binOf, upperBoundNs } from '../../../proto/windback/latency-bins.ts';
@@ -57,6 +57,16 @@ describe('a request failed', () => {
     const config = { count_http_4xx: true };
     expect(await isBad({ attributes: { 'http.response.status_code': 404 } }, config)).toBe(true);
     expect(await isBad({ attributes: { 'http.response.status_code': 302 } }, config)).toBe(false);
+  });
+});
+
+describe('a batch that was scanned without attributes, before anybody asked for them', () => {
+  const attributes = { 'http.response.status_code': 500, 'http.route': '/pay' };
+
+  it('is scanned with them', async () => {
+    const { signal, bytes } = spans({ end: NOW, name: 'GET', attributes });
+    const [series] = await (await fold(TelemetryBatch.open(signal, bytes, undefined, false))).series();
+    expect(series).toMatchObject({ operation: '/pay', all: 1, bad: 1 });
   });
 });
 

@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { OperationTable } from '../../../processors/health/operations.ts';
 import type { SpanColumns } from '../../../proto/otlp/columns.ts';
@@ -38,5 +41,23 @@ describe('operations of spans', () => {
     const many = Array.from({ length: 90_000 }, (_, i) => `operation ${i}`);
     expect(namesIn(table, many)).toEqual(many);
     expect(namesIn(table, ['b', long, 'a', 'operation 7'])).toEqual(['b', long, 'a', 'operation 7']);
+  });
+
+  test('do not keep what the scanner numbered texts by', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const table = new OperationTable(100);
+    const numberedBy = () => {
+      const { bytes, columns } = requestOf(['quiet']);
+      table.ofSpan(bytes, columns, 0);
+      return new WeakRef(columns.texts);
+    };
+    const texts = numberedBy();
+    requestOf(Array.from({ length: 180_000 }, (_, i) => `busy ${i}`));
+    requestOf(['quiet']);
+    await setImmediate();
+    collect();
+    expect(texts.deref()).toBeUndefined();
+    expect(namesIn(table, ['quiet', 'new'])).toEqual(['quiet', 'new']);
   });
 });

@@ -12,13 +12,38 @@ import {
 } from '../../../proto/otlp/columns.ts';
 import { scan } from '../../../proto/otlp/scan.ts';
 import { messageType, requestType } from '../../../proto/otlp/schema.ts';
-import { encodeTree, wireTree } from '../../support/otlp-wire.ts';
+import { encodeTree, varint, type WireTree, wireTree } from '../../support/otlp-wire.ts';
 import { WORDS } from './otlp-words.ts';
 
 /** The references below read what protobufjs makes of the same bytes. */
 type Decoded = any;
 
 const RUNS = 250;
+
+/** How the key of an attribute is written: mostly as all senders do. */
+const keyForm = fc.constantFrom('usual', 'usual', 'usual', 'overlong', 'twice', 'behind');
+/** A Status may come in several parts. */
+const statusPart = fc.constantFrom<WireTree>(
+  [],
+  [{ number: 2, value: Buffer.from('why') }],
+  ...[0n, 1n, 2n, 300n, 2n ** 32n + 2n, -1n].map((value) => [{ number: 3, value }]),
+);
+
+/** The bytes of a KeyValue with its key written as told; `key` is a second one. */
+function oddKeyValue(fields: WireTree, key: string, form: string): Buffer {
+  const other = encodeTree([{ number: 1, value: Buffer.from(key) }]);
+  if (form === 'twice') return Buffer.concat([other, encodeTree(fields)]);
+  if (form === 'behind') return Buffer.concat([encodeTree(fields), other]);
+  if (form === 'usual') return encodeTree(fields);
+  return Buffer.concat(
+    fields.map((field) => {
+      const { number, value } = field;
+      if (number !== 1 || !(value instanceof Uint8Array) || value.length > 127) return encodeTree([field]);
+      return Buffer.concat([varint(10n), Buffer.of(value.length | 0x80, 0), value]);
+    }),
+  );
+}
+
 const requests = (signal: TelemetrySignal) => wireTree(requestType(signal), WORDS).map(encodeTree);
 
 describe('the columns of random requests equal what a full decode gives', () => {
@@ -39,12 +64,20 @@ describe('the columns of random requests equal what a full decode gives', () => 
   test('requests with all the attributes that are looked for', () => {
     const attribute = wireTree(messageType('opentelemetry.proto.common.v1.KeyValue'), WORDS, 6);
     const attributes = fc.array(
-      attribute.map((value) => ({ number: 9, value })),
+      fc
+        .tuple(attribute, fc.constantFrom(...WORDS.keys), keyForm)
+        .map(([fields, key, form]) => ({ number: 9, value: oddKeyValue(fields, key, form) })),
       { maxLength: 12, size: 'max' },
     );
+    const kinds = fc.constantFrom(2n, 3n, 4n, 5n, 2n ** 32n + 2n, 2n ** 62n + 3n, 2n ** 32n, -1n);
     fc.assert(
-      fc.property(fc.constantFrom(2n, 3n, 4n, 5n), attributes, attributes, (kind, before, after) => {
-        const span = [...before, { number: 6, value: kind }, { number: 5, value: Buffer.from('name') }, ...after];
+      fc.property(kinds, attributes, attributes, fc.array(statusPart), (kind, before, after, parts) => {
+        const status = parts.map((value) => ({ number: 15, value }));
+        const named = [
+          { number: 6, value: kind },
+          { number: 5, value: Buffer.from('name') },
+        ];
+        const span = [...before, ...named, ...status.slice(1), ...after, ...status.slice(0, 1)];
         const bytes = encodeTree([{ number: 1, value: [{ number: 2, value: [{ number: 2, value: span }] }] }]);
         const columns = scan('traces', bytes) as SpanColumns;
         const [decoded] = items(decode('traces', bytes).resourceSpans, 'scopeSpans', 'spans');
@@ -194,13 +227,18 @@ const CALLEE_KEYS = [
   /^peer\.service$/,
 ];
 
+/** An enum as a column of bytes holds it. */
+function enumOf(value: number | undefined): number {
+  return Math.min((value ?? 0) >>> 0, 255);
+}
+
 /** The last attribute of a meaning counts, whichever generation of the conventions its key belongs to. */
 function spanRow(span: Decoded): unknown {
   const isRequest = span.kind === 2 || span.kind === 5;
   const isCall = span.kind === 3 || span.kind === 4;
   const row = {
-    kind: Math.min(span.kind ?? 0, 255),
-    status: Math.min(span.status?.code ?? 0, 255),
+    kind: enumOf(span.kind),
+    status: enumOf(span.status?.code),
     httpStatus: NO_STATUS,
     rpcStatus: NO_STATUS,
     endSeconds: Number(span.endTimeUnixNano ?? 0) / 1e9,
@@ -240,7 +278,7 @@ function logRow(record: Decoded): unknown {
   const time = Number(record.timeUnixNano ?? 0) || Number(record.observedTimeUnixNano ?? 0);
   return {
     time: time / 1e9,
-    severity: Math.min(record.severityNumber ?? 0, 255),
+    severity: enumOf(record.severityNumber),
     isDeployment: record.eventName === 'deployment' ? 1 : 0,
   };
 }
@@ -262,7 +300,7 @@ function pointsOf(metric: Decoded): { type: protobuf.Type; point: Decoded; row: 
     point,
     row: {
       kind: METRIC_KIND[name],
-      temporality: Math.min(aggregationTemporality ?? 0, 255),
+      temporality: enumOf(aggregationTemporality),
       isMonotonic: isMonotonic === true ? 1 : 0,
       time: Number(point.timeUnixNano ?? 0) / 1e9,
       name: metric.name ?? '',

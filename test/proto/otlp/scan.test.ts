@@ -57,6 +57,47 @@ describe('what a request may look like', () => {
     expect(scan('traces', bytes).count).toBe(1);
   });
 
+  test('a Status in two parts keeps the code of the first, unless the second has one', () => {
+    const statusOf = (...parts: WireField[][]) => {
+      const columns = scan('traces', one(...parts.map((part) => message(15, ...part)))) as SpanColumns;
+      return columns.status[0];
+    };
+    expect(statusOf([integer(3, 2)], [bytesField(2, 'why')])).toBe(2);
+    expect(statusOf([integer(3, 2)], [integer(3, 1)])).toBe(1);
+    expect(statusOf([integer(3, 2)], [integer(3, 0)])).toBe(0);
+  });
+
+  test.each([
+    [2n ** 32n + 2n, 2],
+    [2n ** 62n + 3n, 3],
+    [300n, 255],
+    [-1n, 255],
+  ])('of an enum only the low 32 bits count: %d is %d', (value, expected) => {
+    const span = one({ number: 6, value }, message(15, { number: 3, value }));
+    const { kind, status } = scan('traces', span) as SpanColumns;
+    expect([kind[0], status[0]]).toEqual([expected, expected]);
+    expect((scan('logs', one({ number: 2, value })) as LogColumns).severity[0]).toBe(expected);
+  });
+
+  test('the key of an attribute may have a longer length than it needs, and the last of two keys counts', () => {
+    const routeOf = (...keyValue: Buffer[]) => {
+      const bytes = one(integer(6, 2), { number: 9, value: Buffer.concat(keyValue) });
+      const { operationOffset, operationLength } = scan('traces', bytes) as SpanColumns;
+      const at = operationOffset[0] as number;
+      return bytes.toString('utf8', at, at + (operationLength[0] as number));
+    };
+    const value = encodeTree([message(2, bytesField(1, '/x'))]);
+    const long = encodeTree([message(2, bytesField(1, 'x'.repeat(200)))]);
+    const key = (text: string) => encodeTree([bytesField(1, text)]);
+    expect(routeOf(Buffer.of(10, 10 | 0x80, 0), Buffer.from('http.route'), value)).toBe('/x');
+    expect(routeOf(key('a'), key('http.route'), value)).toBe('/x');
+    expect(routeOf(key('http.route'), key('a'), value)).toBe('');
+    expect(routeOf(key('http.route'), value, key('a'))).toBe('');
+    expect(routeOf(key('a'), value, key('http.route'))).toBe('/x');
+    expect(routeOf(key('http.route'), long)).toBe('x'.repeat(200));
+    expect(routeOf(key('http.route'), long, key('a'))).toBe('');
+  });
+
   test('lengths and tags in more bytes than they need', () => {
     const span = one(bytesField(5, 'name'));
     const padded = Buffer.concat([
