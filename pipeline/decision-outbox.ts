@@ -1,7 +1,7 @@
 import type { DecisionEvent } from '../proto/windback/decision.ts';
 import type { DecisionBatch } from './batch.ts';
 import { asPipelineError } from './errors.ts';
-import type { Storage } from './storage.ts';
+import type { Storage, Storages } from './storage.ts';
 import type { Logger } from './telemetry/logger.ts';
 
 /** The form of what is kept. */
@@ -12,6 +12,21 @@ const DIGITS = 16;
 interface Kept {
   readonly form: number;
   readonly decisions: readonly DecisionEvent[];
+}
+
+/** Tells of decisions that nobody delivers, since none of `exporters` has the id under which they are kept. */
+export function tellStranded(storages: Storages, exporters: ReadonlySet<string>, logger: Logger): void {
+  for (const id of storages.having(PREFIX)) {
+    if (exporters.has(id)) continue;
+    const batches = storages
+      .of(id)
+      .keys()
+      .filter((key) => key.startsWith(PREFIX)).length;
+    logger.error(
+      { exporter: id, batches },
+      `decisions wait for exporter ${id}, which is in no pipeline of decisions now: configure it again under this id to deliver them`,
+    );
+  }
 }
 
 /** A batch of decisions that was kept and not forgotten. */
@@ -28,6 +43,7 @@ export class DecisionOutbox {
   readonly #storage: Storage;
   readonly #logger: Logger;
   #next = 0;
+  #isFailing = false;
 
   constructor(storage: Storage, logger: Logger) {
     this.#storage = storage;
@@ -49,18 +65,21 @@ export class DecisionOutbox {
     });
   }
 
-  /** Keeps a batch, and returns its key when it is durable; undefined, and told of, where it cannot be kept. */
+  /** Keeps a batch, and returns its key when it is durable; undefined, and told of once, where it cannot be kept. */
   keep({ decisions }: DecisionBatch): string | undefined {
     const key = PREFIX + String(this.#next++).padStart(DIGITS, '0');
     try {
       this.#storage.put(new Map([[key, JSON.stringify({ form: FORM, decisions } satisfies Kept)]]));
+      this.#isFailing = false;
       return key;
     } catch (thrown) {
+      if (this.#isFailing) return undefined;
+      this.#isFailing = true;
       const { code, message, row } = asPipelineError(thrown);
       const ids = decisions.map(({ id }) => id);
       this.#logger.error(
         { code, decisions: ids, todo: row.todo },
-        `decisions are sent without being kept, and lost if the process ends before they are delivered: ${message}`,
+        `decisions cannot be kept: each is tried until it is delivered or can be, and those of a process that ends before are lost: ${message}`,
       );
       return undefined;
     }

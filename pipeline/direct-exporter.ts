@@ -38,10 +38,11 @@ export class DirectExporter implements GuardedExporter {
 
   of(pipeline: string, signal: Signal): Consumer {
     const account = this.#counters.account(pipeline, signal);
-    return { consume: (batch) => this.#consume(batch, account) };
+    return { consume: (batch) => this.take(batch, account) };
   }
 
-  async #consume(batch: Batch, account: Account): Promise<void> {
+  /** One attempt. Rejects with what went wrong, where nothing of it was delivered. */
+  async take(batch: Batch, account: Account): Promise<void> {
     const { items } = batch;
     try {
       await this.#exporter.consume(batch);

@@ -56,7 +56,8 @@ export function keepsAll(place: Place): boolean {
   return keepsDecisions(place) && place.signals.size === 1;
 }
 
-function keepsDecisions({ configuration, context, signals }: Place): boolean {
+/** Whether decisions come to it, and are kept until it has delivered them. `place` has been made. */
+export function keepsDecisions({ configuration, context, signals }: Place): boolean {
   const { sending_queue: queue } = configuration.configured.config as QueuedConfig;
   return queue !== undefined && context.storage.survives && signals.has('decisions');
 }

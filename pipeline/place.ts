@@ -4,7 +4,7 @@ import type { Configured } from './config/loaded.ts';
 import type { GuardedExporter } from './direct-exporter.ts';
 import { Door, Entrance } from './door.ts';
 import { type Followers, Wiring } from './fanout.ts';
-import { guardExporter } from './queue.ts';
+import { guardExporter } from './guard.ts';
 import type { Count } from './telemetry/meter.ts';
 
 /** What a place holds, with what it is made from. */

@@ -1,6 +1,6 @@
 import { type Batch, type DecisionBatch, isTelemetry, type Signal, TelemetryBatch } from './batch.ts';
 import type { Context } from './component.ts';
-import { PipelineError } from './errors.ts';
+import { asPipelineError, PipelineError } from './errors.ts';
 import type { Fifo } from './fifo.ts';
 import type { Account } from './ledger/account.ts';
 import { memoryLimitBytes } from './machine-memory.ts';
@@ -43,6 +43,12 @@ export function entryOnDisk(place: Place, sizer: QueueConfig['sizer'], account: 
   return { signal, items, account, size: sizeOf(sizer, items, length), bytes: length, batch: undefined, place };
 }
 
+/** Of one half of the batch of `whole`; `place` where it lies on disk. */
+export function entryOfHalf(half: Batch, whole: Entry, sizer: QueueConfig['sizer'], place: Place | undefined): Entry {
+  const own = { ...entryOf(half, whole.account, sizeOfBatch(sizer, half)), batch: half };
+  return place === undefined ? own : { ...own, place };
+}
+
 /** Whether the loss of the process would not lose it. */
 export function isKept({ place, key }: Entry): boolean {
   return place !== undefined || key !== undefined;
@@ -72,12 +78,30 @@ export function isDecisions(batch: Batch): batch is DecisionBatch {
   return batch.signal === 'decisions';
 }
 
-/** The batch of an entry, from disk if need be. Throws `spool_damaged` or `spool_unreadable`. */
-export async function batchOf(entry: Entry, spool: Spool | undefined): Promise<Batch> {
-  if (entry.batch !== undefined) return entry.batch;
-  const { place } = entry;
-  const bytes = await (spool as Spool).read(place as Place);
-  return TelemetryBatch.open((place as Place).signal, bytes, undefined, false);
+/**
+ * The batch of an entry, from disk if need be, which is asked again every `pauseMs`; an error where it cannot be read any
+ * more, and undefined where `over` has aborted.
+ */
+export async function batchOf(
+  { batch, place }: Entry,
+  spool: Spool | undefined,
+  pauseMs: number,
+  { clock, logger }: Context,
+  over: AbortSignal,
+): Promise<Batch | PipelineError | undefined> {
+  while (!over.aborted) {
+    if (batch !== undefined) return batch;
+    try {
+      const bytes = await (spool as Spool).read(place as Place);
+      return TelemetryBatch.open((place as Place).signal, bytes, undefined, false);
+    } catch (thrown) {
+      const error = asPipelineError(thrown);
+      if (!error.row.retryable) return error;
+      logger.warn({ code: error.code, todo: error.row.todo }, error.message);
+      await clock.sleep(pauseMs, over);
+    }
+  }
+  return undefined;
 }
 
 /** The pause that a refused caller is asked for. */
@@ -86,6 +110,10 @@ const RETRY_AFTER_MS = 1000;
 export function queueFull(batches: number, exporter: string): PipelineError {
   const detail = `${batches} batches wait for exporter ${exporter}`;
   return new PipelineError('queue_full', detail, { retryAfterMs: RETRY_AFTER_MS });
+}
+
+export function notKept(exporter: string): PipelineError {
+  return new PipelineError('file_unwritable', `decisions for exporter ${exporter} cannot be kept`);
 }
 
 /** Of the memory limit, what batches may take that wait in the memory of one queue. */

@@ -1,5 +1,5 @@
-import { type Batch, isTelemetry, type Signal, type TelemetryBatch } from './batch.ts';
-import type { Component, Consumer, Context, QueuedConfig } from './component.ts';
+import { type Batch, type DecisionBatch, isTelemetry, type Signal, type TelemetryBatch } from './batch.ts';
+import type { Component, Consumer, Context } from './component.ts';
 import { DecisionOutbox } from './decision-outbox.ts';
 import { DirectExporter, type GuardedExporter } from './direct-exporter.ts';
 import { asPipelineError, PipelineError } from './errors.ts';
@@ -12,6 +12,7 @@ import {
   batchOf,
   type Entry,
   entryOf,
+  entryOfHalf,
   entryOnDisk,
   isDecisions,
   isKept,
@@ -19,30 +20,24 @@ import {
   type Lane,
   logDropped,
   memoryOf,
+  notKept,
   orAborted,
   queueFull,
   sizeOfBatch,
 } from './queue-entry.ts';
 import { type Caller, Callers } from './queue-callers.ts';
+import { Pauses } from './queue-pauses.ts';
 import { Room } from './queue-room.ts';
 import { Tried } from './queue-tried.ts';
 import { Spool, type SpoolSettings } from './spool/spool.ts';
-
-/** Puts the counters in front of an exporter, and the queue with its retries where the configuration has them. */
-export function guardExporter(exporter: Component & Consumer, config: unknown, context: Context): GuardedExporter {
-  const { sending_queue, retry_on_failure } = config as QueuedConfig;
-  const counters = new ExporterCounters(context);
-  if (sending_queue === undefined || retry_on_failure === undefined)
-    return new DirectExporter(exporter, counters, context.logger);
-  return new QueuedExporter(exporter, sending_queue, retry_on_failure, counters, context);
-}
 
 /**
  * The sending queue. A batch is accepted once it has a place, which with a spool means that it is on disk; it leaves when
  * the destination has taken it or refused it for good, however long that takes. When there is no place the caller
  * waits, then is refused with a retryable error, so that nothing is dropped here. Telemetry goes in parallel; decisions
  * (and deltas) one at a time, in order, and they are always let in: they are few, and there is nobody who could send
- * them again. Where the storage outlives the process, decisions are kept in it until they are delivered.
+ * them again. Where the storage outlives the process, decisions are kept in it until they are delivered; where that cannot
+ * be, the caller is told so unless they are delivered at once.
  */
 export class QueuedExporter implements GuardedExporter {
   readonly #exporter: Component & Consumer;
@@ -53,6 +48,8 @@ export class QueuedExporter implements GuardedExporter {
   readonly #parallel: Lane;
   readonly #ordered: Lane;
   readonly #outbox: DecisionOutbox | undefined;
+  /** For decisions that cannot be kept. */
+  readonly #direct: DirectExporter;
   #spool: Spool | undefined;
   readonly #callers = new Callers();
   readonly #idle: (() => void)[] = [];
@@ -75,6 +72,7 @@ export class QueuedExporter implements GuardedExporter {
     context: Context,
   ) {
     this.#exporter = exporter;
+    this.#direct = new DirectExporter(exporter, counters, context.logger);
     this.#queue = queue;
     this.#room = new Room(queue, context);
     this.#retry = retry;
@@ -106,12 +104,27 @@ export class QueuedExporter implements GuardedExporter {
 
   async #take(batch: Batch, account: Account): Promise<void> {
     if (this.#stopping) throw account.refuse(batch.items, this.#stoppingError());
-    if (isDecisions(batch))
-      return this.#admit({ ...entryOf(batch, account, 0), batch, key: this.#outbox?.keep(batch) });
+    if (isDecisions(batch)) return this.#takeDecisions(batch, account);
     if (isOrdered(batch)) return this.#admit({ ...entryOf(batch, account, 0), batch });
     const isNext = this.#callers.first === undefined;
     if (isNext && this.#hasRoomFor(batch)) return this.#enter(batch, account);
     return this.#wait(batch, account);
+  }
+
+  /** Those that cannot be kept stay with the caller, but for an attempt, since they may be needed now: in their order. */
+  async #takeDecisions(batch: DecisionBatch, account: Account): Promise<void> {
+    const key = this.#outbox?.keep(batch);
+    if (this.#outbox === undefined || key !== undefined)
+      return this.#admit({ ...entryOf(batch, account, 0), batch, key });
+    const lane = this.#ordered;
+    if (lane.running > 0) throw account.refuse(batch.items, notKept(this.#context.id));
+    lane.running++;
+    try {
+      await this.#direct.take(batch, account);
+    } finally {
+      lane.running--;
+      if (lane.waiting.length > 0) void this.#work(lane);
+    }
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
@@ -277,7 +290,7 @@ export class QueuedExporter implements GuardedExporter {
 
   /** Attempts until it is delivered, refused for good, or the process ends. Never throws. */
   async #deliver(entry: Entry): Promise<void> {
-    let pauseMs = this.#retry.initial_interval;
+    const pauses = new Pauses(this.#retry, this.#context.random);
     for (let attempt = 1; !this.#abandon.signal.aborted; attempt++) {
       const error = await this.#attempt(entry);
       if (error === 'gone') return;
@@ -285,9 +298,7 @@ export class QueuedExporter implements GuardedExporter {
       if (this.#abandon.signal.aborted) break;
       if (!error.row.retryable) return this.#drop(entry, error);
       if (attempt === 1) this.#context.logger.warn({ code: error.code, todo: error.row.todo }, error.message);
-      const jittered = pauseMs * (0.5 + this.#context.random());
-      if (!(await this.#pause(entry, Math.max(jittered, error.retryAfterMs ?? 0)))) return;
-      pauseMs = Math.min(pauseMs * this.#retry.multiplier, this.#retry.max_interval);
+      if (!(await this.#pause(entry, pauses.next(error.retryAfterMs)))) return;
     }
     this.#giveUp(entry);
   }
@@ -305,17 +316,11 @@ export class QueuedExporter implements GuardedExporter {
 
   /** The batch of an entry, as soon as the disk gives it; undefined where it was dropped or given up meanwhile. */
   async #load(entry: Entry): Promise<Batch | undefined> {
-    while (!this.#abandon.signal.aborted) {
-      try {
-        return await batchOf(entry, this.#spool);
-      } catch (thrown) {
-        const error = asPipelineError(thrown);
-        if (!error.row.retryable) return void this.#drop(entry, error);
-        this.#context.logger.warn({ code: error.code, todo: error.row.todo }, error.message);
-        await this.#context.clock.sleep(this.#retry.max_interval, this.#abandon.signal);
-      }
-    }
-    return void this.#giveUp(entry);
+    const loaded = await batchOf(entry, this.#spool, this.#retry.max_interval, this.#context, this.#abandon.signal);
+    if (loaded === undefined) this.#giveUp(entry);
+    else if (!(loaded instanceof PipelineError)) return loaded;
+    else this.#drop(entry, loaded);
+    return undefined;
   }
 
   /** One attempt: nothing where it was delivered, `gone` where it is no longer there, or halves have its place now. */
@@ -348,11 +353,7 @@ export class QueuedExporter implements GuardedExporter {
     const halves = halvesOf(batch);
     if (halves === undefined) return false;
     const places = (await this.#spool?.appendAll(halves)) ?? [];
-    const entries = halves.map((half, i): Entry => {
-      const own = entryOf(half, entry.account, sizeOfBatch(this.#queue.sizer, half));
-      const place = places[i];
-      return place === undefined ? { ...own, batch: half } : { ...own, batch: half, place };
-    });
+    const entries = halves.map((half, i) => entryOfHalf(half, entry, this.#queue.sizer, places[i]));
     for (const half of entries) {
       this.#room.size += half.size;
       this.#count(half);

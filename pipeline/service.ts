@@ -4,7 +4,8 @@ import type { Context, Sheddable } from './component.ts';
 import type { LoadedConfig } from './config/loaded.ts';
 import { asPipelineError, PipelineError } from './errors.ts';
 import { buildGraph, type Graph, startingOrder } from './graph.ts';
-import { changeOf, type GraphChange, hasStoredQueue, isExclusive } from './graph-change.ts';
+import { tellStranded } from './decision-outbox.ts';
+import { changeOf, type GraphChange, hasStoredQueue, isExclusive, keepsDecisions } from './graph-change.ts';
 import { type Ledger, readLedger } from './ledger/view.ts';
 import type { Place } from './place.ts';
 import { Roles } from './roles.ts';
@@ -113,6 +114,13 @@ export class Service {
       }
     }
     this.#state = 'ready';
+    this.#tellStranded();
+  }
+
+  /** Decisions that were kept for an exporter which does not take any now. */
+  #tellStranded(): void {
+    const taking = this.#graph.exporters.filter(keepsDecisions).map(({ id }) => id);
+    tellStranded(this.#surroundings.storages, new Set(taking), this.#logger);
   }
 
   /**
@@ -174,7 +182,9 @@ export class Service {
       this.#live.delete(place);
       this.#draining.delete(place);
       this.#end(place.context);
-      if (isHurried || !hasStoredQueue(place.configuration)) return;
+      if (isHurried) return;
+      if (keepsDecisions(place)) this.#tellStranded();
+      if (!hasStoredQueue(place.configuration)) return;
       const todo = 'what its queue on disk may still hold is delivered once it is configured again';
       this.#logger.info({ component: place.id }, `removed; ${todo}`);
     };

@@ -129,6 +129,16 @@ class SqliteStorages implements Storages {
     return storage;
   }
 
+  having(prefix: string): readonly string[] {
+    if (!this.#isOpen) return [];
+    try {
+      const select = this.#database.prepare('SELECT DISTINCT component FROM state WHERE substr(key, 1, ?) = ?');
+      return select.all(prefix.length, prefix).map(({ component }) => component as string);
+    } catch (thrown) {
+      throw stateError(thrown, this.#path);
+    }
+  }
+
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;

@@ -19,6 +19,8 @@ export interface Storage {
 export interface Storages {
   /** The one of the component with this id; always the same one for the same id. */
   of(component: string): Storage;
+  /** The components that have something under a key that begins so. */
+  having(prefix: string): readonly string[];
   /** Releases what is held. Legal twice; nothing is written after it. */
   close(): void;
 }
@@ -56,6 +58,11 @@ export class MemoryStorages implements Storages {
     let storage = this.#storages.get(component);
     if (storage === undefined) this.#storages.set(component, (storage = new MemoryStorage()));
     return storage;
+  }
+
+  having(prefix: string): readonly string[] {
+    const has = (storage: Storage) => storage.keys().some((key) => key.startsWith(prefix));
+    return [...this.#storages].filter(([, storage]) => has(storage)).map(([component]) => component);
   }
 
   close(): void {

@@ -45,13 +45,24 @@ export function warnOfOrphans({ directory }: FileStorageConfig, loaded: LoadedCo
       .map(({ id }) => id),
   );
   const used = new Set(loaded.pipelines.flatMap(({ exporters }) => exporters.map(({ id }) => id)));
-  for (const name of readdirSync(folder)) {
-    const id = decodeURIComponent(name);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const { name } = entry;
+    const id = idOf(name);
+    // Not one of ours.
+    if (!entry.isDirectory() || id === undefined) continue;
     const files = readdirSync(join(folder, name)).length;
     if (files === 0 || (queued.has(id) && used.has(id))) continue;
     logger.warn(
       { exporter: id, files, path: join(folder, name) },
       `telemetry waits on disk for exporter ${id}, which has no queue there now: configure it again to deliver it, or delete the files`,
     );
+  }
+}
+
+function idOf(name: string): string | undefined {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return undefined;
   }
 }

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../pipeline/clock.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
-import { guardExporter } from '../../pipeline/queue.ts';
+import { guardExporter } from '../../pipeline/guard.ts';
 import { queueConfig, retryConfig } from '../../pipeline/queue-config.ts';
 import { recordingLogger, testContext } from '../support/context.ts';
 import { ofPipelines, OpenMeter, settled, telemetry } from '../support/pipeline.ts';

@@ -6,7 +6,7 @@ import type { Consumer } from '../../pipeline/component.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { Fanout } from '../../pipeline/fanout.ts';
 import { Lease } from '../../pipeline/lease.ts';
-import { guardExporter } from '../../pipeline/queue.ts';
+import { guardExporter } from '../../pipeline/guard.ts';
 import { queueConfig } from '../../pipeline/queue-config.ts';
 import { Batcher } from '../../processors/batch/batch.ts';
 import { batchConfig } from '../../processors/batch/config.ts';

@@ -7,7 +7,7 @@ import { ManualClock } from '../../pipeline/clock.ts';
 import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
 import { collectGarbage } from '../../pipeline/garbage.ts';
-import { guardExporter } from '../../pipeline/queue.ts';
+import { guardExporter } from '../../pipeline/guard.ts';
 import { queueConfig, retryConfig } from '../../pipeline/queue-config.ts';
 import { MemoryStorage, type Storage } from '../../pipeline/storage.ts';
 import { decodeToJson } from '../../proto/otlp/json-decode.ts';

@@ -4,7 +4,7 @@ import type { Batch } from '../../pipeline/batch.ts';
 import { ManualClock } from '../../pipeline/clock.ts';
 import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { type ErrorCode, PipelineError } from '../../pipeline/errors.ts';
-import { guardExporter } from '../../pipeline/queue.ts';
+import { guardExporter } from '../../pipeline/guard.ts';
 import { queueConfig } from '../../pipeline/queue-config.ts';
 import { testContext } from '../support/context.ts';
 import { health, ofPipelines, OpenMeter, settled, telemetry } from '../support/pipeline.ts';

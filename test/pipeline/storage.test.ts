@@ -44,6 +44,17 @@ describe.each([
   ['memory', async () => new MemoryStorages()],
   ['sqlite', async () => open({ fsync: false })],
 ] as const)('%s', (_, make) => {
+  test('tells who has something under a prefix', async () => {
+    const storages = await make();
+    storages.of('kafka').put(new Map([['outbox/1', 'a']]));
+    storages.of('kafka/two').put(new Map([['outbox/1', 'a']]));
+    storages.of('kafka/two').put(new Map([['outbox/1', null]]));
+    storages.of('verdict').put(new Map([['outboxes', 'a']]));
+    expect(storages.having('outbox/')).toEqual(['kafka']);
+    storages.close();
+    expect(storages.having('outbox/')).toEqual([]);
+  });
+
   test('keeps texts by component and key', async () => {
     const storages = await make();
     const storage = storages.of('verdict');

@@ -6,6 +6,7 @@ import type { ComponentTable } from '../../pipeline/component.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { Service } from '../../pipeline/service.ts';
 import { MemoryStorage, type Storages } from '../../pipeline/storage.ts';
+import { recordingLogger } from '../support/context.ts';
 import { decisionEvent } from '../support/decision-event.ts';
 import { Journal, journalTable, loadYaml, settled, surroundings } from '../support/pipeline.ts';
 
@@ -36,18 +37,24 @@ async function started(isStuck: boolean) {
     })),
   };
   const storage = new MemoryStorage(true);
-  const storages: Storages = { of: (id) => (id === 'queued' ? storage : new MemoryStorage()), close() {} };
+  const storages: Storages = {
+    of: (id) => (id === 'queued' ? storage : new MemoryStorage()),
+    having: () => (storage.keys().length > 0 ? ['queued'] : []),
+    close() {},
+  };
   const clock = new ManualClock();
-  const service = new Service(loadYaml(yaml(0), table), { ...surroundings(clock), storages });
+  const { logger, lines } = recordingLogger();
+  const service = new Service(loadYaml(yaml(0), table), { ...surroundings(clock), storages, logger: logger as never });
   await service.start();
   return {
+    lines,
     journal,
     service,
     clock,
     sent,
     storage,
     decide: (id: string) => journal.outlets.get('decider')?.to('decisions').consume(batchOf(id)),
-    reload: () => service.reload(loadYaml(yaml(1), table)),
+    reload: (text = yaml(1)) => service.reload(loadYaml(text, table)),
   };
 }
 
@@ -84,6 +91,18 @@ test('with a destination that answers the old one ends before the new one begins
   ]);
   expect(sent).toEqual(['1:a', '2:b']);
   expect(storage.keys()).toEqual([]);
+  await service.stop();
+});
+
+test('those of an exporter that has another name now are told of', async () => {
+  const { service, clock, lines, decide, reload } = await started(true);
+  await decide('a');
+  await reload(yaml(0).replace('queued: {', 'queued/two: {').replace('exporters: [queued]', 'exporters: [queued/two]'));
+  await settled();
+  expect(lines).not.toContainEqual(expect.objectContaining({ exporter: 'queued' }));
+  await clock.advanceTo(clock.now() + 10_000);
+  await settled();
+  expect(lines).toContainEqual(expect.objectContaining({ level: 50, exporter: 'queued', batches: 1 }));
   await service.stop();
 });
 

@@ -4,7 +4,7 @@ import { kafkaExporterConfig } from '../../../exporters/kafka/config.ts';
 import { KafkaExporter } from '../../../exporters/kafka/kafka.ts';
 import type { DecisionBatch } from '../../../pipeline/batch.ts';
 import type { Component, Consumer, Context } from '../../../pipeline/component.ts';
-import { guardExporter } from '../../../pipeline/queue.ts';
+import { guardExporter } from '../../../pipeline/guard.ts';
 import type { DecisionEvent } from '../../../proto/windback/decision.ts';
 import { testContext } from '../../support/context.ts';
 import { ofPipelines } from '../../support/pipeline.ts';
