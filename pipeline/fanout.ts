@@ -33,6 +33,7 @@ export class Fanout implements Consumer {
   #only: Consumer | undefined;
   #seam: Seam | undefined;
   #held: PromiseWithResolvers<void> | undefined;
+  #isClosed = false;
 
   add(branch: Branch): void {
     this.connect({ branches: [...this.#branches, branch], seam: this.#seam });
@@ -63,6 +64,13 @@ export class Fanout implements Consumer {
     this.#held = undefined;
   }
 
+  /** Refuses what waits, and what comes from now on. */
+  close(): void {
+    this.#isClosed = true;
+    this.connect(NOBODY);
+    this.release();
+  }
+
   get isEmpty(): boolean {
     return this.#branches.length === 0;
   }
@@ -73,6 +81,7 @@ export class Fanout implements Consumer {
 
   consume(batch: Batch): Promise<void> {
     if (this.#held !== undefined) return this.#wait(batch);
+    if (this.#isClosed) return Promise.reject(reconfigured(batch));
     const seam = this.#seam;
     if (seam === undefined) return this.#hand(batch);
     // Once it has been taken, its memory may be somebody else's.
@@ -93,7 +102,7 @@ export class Fanout implements Consumer {
     while (this.#held !== undefined) await this.#held.promise;
     // Somebody was to have it: that nobody is there any more must not pass for somebody who takes it.
     if (!this.isEmpty) return this.consume(batch);
-    throw new PipelineError('reconfigured', `no pipeline takes ${batch.signal} from here any more`);
+    throw reconfigured(batch);
   }
 
   /** Never throws, whatever a consumer does. */
@@ -122,6 +131,10 @@ export class Fanout implements Consumer {
   }
 }
 
+function reconfigured({ signal }: Batch): PipelineError {
+  return new PipelineError('reconfigured', `no pipeline takes ${signal} from here any more`);
+}
+
 /**
  * A retryable failure before a permanent one: as long as one branch can still take the batch, a retry is right. Of
  * several the one that asks for the longest pause, for a retry before it is in vain.
@@ -135,12 +148,14 @@ function mostHopeful(failures: readonly PipelineError[]): PipelineError {
 /** The outlets of one component. They stay the same when the graph connects them anew: who has one may keep it. */
 export class Wiring implements Outlets {
   readonly #fanouts = new Map<Signal, Fanout>();
+  #isClosed = false;
 
   to(signal: Signal): Fanout {
     let fanout = this.#fanouts.get(signal);
     if (fanout === undefined) {
       fanout = new Fanout();
       this.#fanouts.set(signal, fanout);
+      if (this.#isClosed) fanout.close();
     }
     return fanout;
   }
@@ -149,6 +164,12 @@ export class Wiring implements Outlets {
   connect(followers: ReadonlyMap<Signal, Followers>): void {
     for (const [signal, fanout] of this.#fanouts) fanout.connect(followers.get(signal) ?? NOBODY);
     for (const [signal, of] of followers) this.to(signal).connect(of);
+  }
+
+  /** Refuses what its component hands on from now on: nothing of it is to be taken for delivered. */
+  close(): void {
+    this.#isClosed = true;
+    for (const fanout of this.#fanouts.values()) fanout.close();
   }
 
   get fanouts(): Fanout[] {

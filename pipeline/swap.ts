@@ -152,10 +152,9 @@ export class Swap {
     this.#parts.live.add(place);
   }
 
-  /** Stops what was started in vain. Batches that wait before it are refused, and may come again. */
+  /** Stops what was started in vain. What it still hands on, and what waits for that, is refused and may come again. */
   async #discard(place: Place): Promise<void> {
-    place.connect();
-    for (const fanout of place.wiring.fanouts) fanout.release();
+    place.wiring.close();
     await this.#within(HANDOVER_MS, async (deadline) => void (await stopAll([place], deadline, this.#parts)));
     this.#parts.live.delete(place);
     this.#parts.end(place.context);

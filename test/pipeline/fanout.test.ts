@@ -121,3 +121,16 @@ test('outlets: somebody listens once a branch is there', () => {
   expect([wiring.has('traces'), wiring.has('logs')]).toEqual([true, false]);
   expect(wiring.to('traces')).toBe(wiring.to('traces'));
 });
+
+test('what is closed refuses what waits and what comes, by outlets that are made later too', async () => {
+  const { consumer, got } = keeper();
+  const wiring = new Wiring();
+  wiring.connect(new Map([['traces', { branches: [{ consumer, mutates: false }] }]]));
+  wiring.to('traces').hold();
+  const waiting = wiring.to('traces').consume(telemetry(1));
+  wiring.close();
+  await expect(waiting).rejects.toMatchObject({ code: 'reconfigured' });
+  await expect(wiring.to('traces').consume(telemetry(1))).rejects.toMatchObject({ code: 'reconfigured' });
+  await expect(wiring.to('health').consume(health(1))).rejects.toMatchObject({ code: 'reconfigured' });
+  expect(got).toEqual([]);
+});
