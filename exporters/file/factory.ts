@@ -9,5 +9,5 @@ export const file: ExporterFactory<typeof fileConfig> = {
   config: fileConfig,
   accepts: ['traces', 'metrics', 'logs', 'decisions'],
   isSingle: true,
-  create: (config) => new FileExporter(config),
+  create: (config, context) => new FileExporter(config, context),
 };

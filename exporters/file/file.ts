@@ -1,41 +1,41 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, realpath, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Batch, isTelemetry } from '../../pipeline/batch.ts';
 import { batchJson } from '../../pipeline/batch-json.ts';
-import type { Component, Consumer } from '../../pipeline/component.ts';
+import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { compress } from '../../pipeline/compression.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { structuredEvent } from '../../proto/windback/decision.ts';
 import type { FileConfig } from './config.ts';
+import { wholeBytes } from './tail.ts';
 
 /**
  * Writes each batch as one line (each decision as its own) and resolves when the operating system has it. It is the
- * only writer of its file: after a failed write it cuts off what was half written, so that lines are whole or absent.
+ * only writer of its file: at start and after a failed write it cuts off what was half written, so that lines are whole
+ * or absent.
  */
 export class FileExporter implements Component, Consumer {
   readonly #config: FileConfig;
+  readonly #context: Context;
   #handle: FileHandle | undefined;
-  /** Bytes of whole lines; undefined where the path is no ordinary file, such as a pipe. */
-  #wholeBytes: number | undefined;
+  /** Whether there is anything to cut: the path may also be a pipe, say. */
+  #isFile = false;
+  /** Where a write began of which it is not known that it is whole. Nothing is written until it is cut off. */
+  #tornAt: number | undefined;
   /** Settled when the writes before are done: lines of concurrent batches must not mix. */
   #writing: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  constructor(config: FileConfig) {
+  constructor(config: FileConfig, context: Context) {
     this.#config = config;
+    this.#context = context;
   }
 
   async start(): Promise<void> {
     if (this.#stopped) return;
-    const { path, append } = this.#config;
     try {
-      await mkdir(dirname(path), { recursive: true });
-      // Always in append mode: after a cut, a plain write would go on at the old position and leave a hole.
-      this.#handle = await open(path, 'a');
-      const found = await this.#handle.stat();
-      if (!found.isFile()) return;
-      if (!append) await this.#handle.truncate(0);
-      this.#wholeBytes = append ? found.size : 0;
+      await mkdir(dirname(this.#config.path), { recursive: true });
+      await this.#open();
     } catch (error) {
       throw unwritable(error);
     } finally {
@@ -61,17 +61,57 @@ export class FileExporter implements Component, Consumer {
     await written;
   }
 
+  async #open(): Promise<void> {
+    const { path, append, compression } = this.#config;
+    // Always in append mode: after a cut, a plain write would go on at the old position and leave a hole.
+    const handle = (this.#handle = await open(path, 'a'));
+    const found = await handle.stat();
+    this.#isFile = found.isFile();
+    if (!this.#isFile) return;
+    if (!append) return handle.truncate(0);
+    const whole = await wholeBytes(path, found.size, compression);
+    if (whole === undefined) return this.#startAnew();
+    const bytes = found.size - whole;
+    if (bytes === 0) return;
+    await handle.truncate(whole);
+    this.#context.logger.warn({ path, bytes }, 'cut off half a line at the end of the file, left by a crash');
+  }
+
+  /** Under a name of its own each time: whole lines may be in it. */
+  async #startAnew(): Promise<void> {
+    const { path, compression } = this.#config;
+    const file = await realpath(path);
+    const movedTo = `${file}.damaged-${new Date(this.#context.clock.now()).toISOString().replaceAll(':', '')}`;
+    await this.#close();
+    await rename(file, movedTo);
+    this.#handle = await open(path, 'a');
+    const what = 'no whole line is at the end of the file as it is configured; moved it aside and began a new one';
+    this.#context.logger.warn({ path, compression, movedTo }, what);
+  }
+
   async #write(lines: Uint8Array): Promise<void> {
     const bytes = await compress(this.#config.compression, lines);
-    if (this.#handle === undefined) throw new PipelineError('stopping', `${this.#config.path} is closed`);
+    const handle = this.#handle;
+    if (handle === undefined) throw new PipelineError('stopping', `${this.#config.path} is closed`);
     try {
-      await this.#handle.appendFile(bytes);
-      if (this.#wholeBytes !== undefined) this.#wholeBytes += bytes.length;
+      await this.#cutTorn(handle);
+      // Asked each time, since whoever rotates by `copytruncate` says nothing.
+      if (this.#isFile) this.#tornAt = (await handle.stat()).size;
+      await handle.appendFile(bytes);
+      this.#tornAt = undefined;
     } catch (error) {
-      // If even the cut fails the next one is tried from the same place.
-      if (this.#wholeBytes !== undefined) await this.#handle.truncate(this.#wholeBytes).catch(() => undefined);
+      // If even the cut fails the next write begins with it.
+      await this.#cutTorn(handle).catch(() => undefined);
       throw unwritable(error);
     }
+  }
+
+  async #cutTorn(handle: FileHandle): Promise<void> {
+    if (this.#tornAt === undefined) return;
+    const { size } = await handle.stat();
+    // A file that is shorter now was rotated during the write, and holds at most a piece of what was written.
+    await handle.truncate(size < this.#tornAt ? 0 : this.#tornAt);
+    this.#tornAt = undefined;
   }
 
   async #close(): Promise<void> {

@@ -4,7 +4,7 @@ import type { Component, Consumer, Context } from '../../pipeline/component.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { loadKafkajs } from './client.ts';
 import type { KafkaExporterConfig } from './config.ts';
-import { decisionParcels, type Parcel, telemetryParcel } from './parcel.ts';
+import { decisionParcels, halvesOf, type Parcel, telemetryParcel } from './parcel.ts';
 import { OrderedProducer } from './producer.ts';
 
 /**
@@ -69,8 +69,8 @@ export class KafkaExporter implements Component, Consumer {
     const delivery = this.#begun.get(batch) ?? { parcels: this.#pack(batch), refused: { items: 0, error: undefined } };
     this.#begun.set(batch, delivery);
     for (let parcel = delivery.parcels[0]; parcel !== undefined; parcel = delivery.parcels[0]) {
-      await this.#send(producer, parcel, delivery);
-      delivery.parcels.shift();
+      const rest = await this.#send(producer, parcel, delivery);
+      delivery.parcels.splice(0, 1, ...rest);
     }
     this.#begun.delete(batch);
     this.#settle(batch, delivery);
@@ -92,16 +92,22 @@ export class KafkaExporter implements Component, Consumer {
     throw new PipelineError('internal', 'the kafka exporter was given health');
   }
 
-  /** Sends it, or notes that it was refused for good; then what comes after it goes on. Else throws. */
-  async #send(producer: OrderedProducer, parcel: Parcel, { refused }: Delivery): Promise<void> {
+  /**
+   * Sends it, or notes that it was refused for good; then what comes after it goes on. Else throws. Returns what is to
+   * be sent in its place: its halves, where together they are more than the broker takes. It has stored nothing of a
+   * parcel that it refused, and the producer gave up the numbers, so that they go out as if they were the first.
+   */
+  async #send(producer: OrderedProducer, parcel: Parcel, { refused }: Delivery): Promise<Parcel[]> {
     try {
       this.#checkSize(parcel);
       await producer.send(parcel);
     } catch (thrown) {
       if (!(thrown instanceof PipelineError) || thrown.row.retryable) throw thrown;
+      if (thrown.code === 'rejected_size' && parcel.messages.length > 1) return halvesOf(parcel);
       refused.items += parcel.messages.length;
       refused.error = thrown;
     }
+    return [];
   }
 
   #checkSize({ topic, bytes }: Parcel): void {

@@ -2,6 +2,13 @@ import type { Message } from 'kafkajs';
 import type { DecisionBatch, TelemetryBatch } from '../../pipeline/batch.ts';
 import { kafkaEvent } from '../../proto/windback/decision.ts';
 
+/** A record as it is made here, whose size can be told. */
+interface SizedMessage extends Message {
+  readonly key: string | null;
+  readonly headers?: Record<string, string>;
+  readonly value: string | Buffer;
+}
+
 /**
  * What one send carries: records that belong to one partition, since they share a key or are a single record.
  *
@@ -12,7 +19,7 @@ import { kafkaEvent } from '../../proto/windback/decision.ts';
  */
 export interface Parcel {
   readonly topic: string;
-  readonly messages: Message[];
+  readonly messages: SizedMessage[];
   /** What the broker will count against its limit, at most, before compression. */
   bytes: number;
 }
@@ -36,7 +43,7 @@ export function decisionParcels(batch: DecisionBatch, topic: string, bytesMax: n
       open.messages.push(message);
       open.bytes += bytes;
     } else {
-      const parcel = { topic, messages: [message], bytes: BATCH_BYTES + bytes };
+      const parcel = parcelOf(topic, [message]);
       parcels.push(parcel);
       latest.set(key, parcel);
     }
@@ -47,12 +54,21 @@ export function decisionParcels(batch: DecisionBatch, topic: string, bytesMax: n
 /** The Export request with its tags, as one record without a key: any partition may have it. */
 export function telemetryParcel(batch: TelemetryBatch, topic: string): Parcel {
   const { buffer, byteOffset, byteLength } = batch.encoded();
-  const message = { key: null, value: Buffer.from(buffer, byteOffset, byteLength) };
-  return { topic, messages: [message], bytes: BATCH_BYTES + RECORD_BYTES + byteLength };
+  return parcelOf(topic, [{ key: null, value: Buffer.from(buffer, byteOffset, byteLength) }]);
 }
 
-function recordBytes({ key, headers, value }: { key: string; headers: Record<string, string>; value: string }): number {
-  let bytes = RECORD_BYTES + Buffer.byteLength(key) + Buffer.byteLength(value);
+/** The same records in two parcels, in their order, for a broker that takes less than was thought. */
+export function halvesOf({ topic, messages }: Parcel): [Parcel, Parcel] {
+  const middle = Math.ceil(messages.length / 2);
+  return [parcelOf(topic, messages.slice(0, middle)), parcelOf(topic, messages.slice(middle))];
+}
+
+function parcelOf(topic: string, messages: SizedMessage[]): Parcel {
+  return { topic, messages, bytes: messages.reduce((sum, message) => sum + recordBytes(message), BATCH_BYTES) };
+}
+
+function recordBytes({ key, headers = {}, value }: SizedMessage): number {
+  let bytes = RECORD_BYTES + Buffer.byteLength(key ?? '') + Buffer.byteLength(value);
   for (const [name, content] of Object.entries(headers)) {
     bytes += HEADER_BYTES + Buffer.byteLength(name) + Buffer.byteLength(content);
   }

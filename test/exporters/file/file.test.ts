@@ -10,6 +10,7 @@ import { DECISION_SCHEMA } from '../../../proto/windback/decision.ts';
 import { readCapture } from '../../../receivers/otlp-file/capture.ts';
 import { fileConfig } from '../../../exporters/file/config.ts';
 import { FileExporter } from '../../../exporters/file/file.ts';
+import { testContext } from '../../support/context.ts';
 import { decisionEvent } from '../../support/decision-event.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'file-'));
@@ -33,7 +34,7 @@ function traces(name: string): TelemetryBatch {
 }
 
 async function started(config: object): Promise<FileExporter> {
-  const exporter = new FileExporter(fileConfig.parse(config));
+  const exporter = new FileExporter(fileConfig.parse(config), testContext('file'));
   await exporter.start();
   return exporter;
 }
@@ -137,7 +138,7 @@ describe('file exporter', () => {
     const blocked = newPath();
     writeFileSync(blocked, '');
     for (const path of [folder, join(blocked, 'out.jsonl')]) {
-      const start = new FileExporter(fileConfig.parse({ path })).start();
+      const start = new FileExporter(fileConfig.parse({ path }), testContext('file')).start();
       await expect(start).rejects.toMatchObject({ code: 'file_unwritable' });
       await expect(start).rejects.toThrow(path.startsWith(blocked) ? blocked : folder);
     }
@@ -158,7 +159,7 @@ describe('file exporter', () => {
       const { FileExporter } = await import(process.argv[1]);
       const decision = (id, length) => ({ signal: 'decisions', items: 1, decisions: [{ id, data: 'x'.repeat(length) }] });
       process.on('SIGXFSZ', () => {});
-      const exporter = new FileExporter({ path: process.argv[2], append: true, compression: 'none' });
+      const exporter = new FileExporter({ path: process.argv[2], append: true, compression: 'none' }, {});
       await exporter.start();
       const codes = [];
       for (const [id, length] of [['a', 100], ['b', 20000], ['c', 100]]) {
@@ -189,7 +190,7 @@ describe('file exporter', () => {
 
   it('stops before start, twice, and finishes what it was given', async () => {
     const path = newPath();
-    const early = new FileExporter(fileConfig.parse({ path }));
+    const early = new FileExporter(fileConfig.parse({ path }), testContext('file'));
     await early.stop(never);
     await early.start();
     await expect(early.consume(traces('a'))).rejects.toMatchObject({ code: 'stopping' });

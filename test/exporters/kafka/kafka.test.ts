@@ -210,6 +210,20 @@ describe('what is too large', () => {
     expect(lines.filter(({ level }) => level === 50)).toHaveLength(1);
   });
 
+  test('for the broker only as several decisions, goes out in halves, in order and once', async () => {
+    const topic = await kafka.freshTopic('halves', { config: { 'max.message.bytes': '20000' } });
+    const context = testContext('kafka');
+    const { exporter } = await startQueued({ brokers: kafka.brokers, topic }, context);
+    const events = Array.from({ length: 60 }, (_, i) => decisionOf('cart', `d-${i}`, i === 33 ? huge : undefined));
+    await exporter.consume(decisions(...events, decisionOf('search', 'd-60')));
+    await exporter.consume(decisions(decisionOf('cart', 'd-61')));
+    await exporter.stop(AbortSignal.timeout(10_000));
+    const ids = (await readTopic(kafka.brokers, topic)).map(({ headers }) => headers['ce_id']);
+    expect(ids).toEqual(Array.from({ length: 62 }, (_, i) => `d-${i}`).filter((id) => id !== 'd-33'));
+    const labels = { exporter: 'kafka', signal: 'decisions', reason: 'rejected_size' };
+    expect(await counted(context, 'windback_exporter_dropped_items_total', labels)).toBe(1);
+  });
+
   test('as telemetry, for the exporter or for the broker, arrives in halves', async () => {
     const config = { 'max.message.bytes': '20000' };
     const topics = [await kafka.freshTopic('spans', { config }), await kafka.freshTopic('spans')];
