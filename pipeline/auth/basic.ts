@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-import { compareSync } from 'bcryptjs';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { PipelineError } from '../errors.ts';
@@ -7,16 +5,12 @@ import type { Logger } from '../telemetry/logger.ts';
 import { WatchedFiles } from '../watched-files.ts';
 import type { Authenticator } from './authenticator.ts';
 import { type BasicAuthConfig, userLines, usersProblem } from './config.ts';
-import { digest, isOneOf } from './same-text.ts';
+import { Passwords } from './passwords.ts';
+import { digest } from './same-text.ts';
+import { Strangers } from './strangers.ts';
 
-/** Credentials that were right, so that the next request with them costs no bcrypt. */
+/** Credentials that were right, and as many that were not, so that the next request with them costs no bcrypt. */
 const KNOWN_MAX = 1024;
-/** Unknown credentials to look at, at once and per second: bcrypt takes the thread for a tenth of a second. */
-const STRANGERS_BURST = 10;
-const STRANGERS_PER_SECOND = 1;
-const BCRYPT = /^\$2[aby]?\$/;
-/** What a user is compared with that is not known, so that it takes as long: bcrypt of nothing in particular. */
-const NOBODY = '$2b$10$p.D14R60AOeOZNKjUImfQ.tgfuoVSIbVAv1VSsZViwgH6AG9/3npa';
 
 /** Lets in whoever knows a user's password (RFC 7617). */
 export class BasicAuth implements Authenticator {
@@ -25,9 +19,10 @@ export class BasicAuth implements Authenticator {
   readonly #id: string;
   readonly #files: WatchedFiles;
   readonly #known = new LRUCache<string, true>({ max: KNOWN_MAX });
-  #users = new Map<string, string>();
-  #strangersLeft = STRANGERS_BURST;
-  #strangersAtMs = 0;
+  /** Apart from those, so that nobody pushes them out by guessing. */
+  readonly #refused = new LRUCache<string, true>({ max: KNOWN_MAX });
+  #passwords = new Passwords(new Map());
+  #strangers = new Strangers(0);
   #clock: Clock | undefined;
   #endWatching: () => void = () => {};
 
@@ -39,7 +34,7 @@ export class BasicAuth implements Authenticator {
 
   async start(clock: Clock, logger: Logger): Promise<void> {
     this.#clock = clock;
-    this.#strangersAtMs = clock.now();
+    this.#strangers = new Strangers(clock.now());
     await this.#read();
     if (this.#config.htpasswd.file === undefined) return;
     this.#endWatching = clock.every(this.#config.reload_interval, async () => {
@@ -63,22 +58,22 @@ export class BasicAuth implements Authenticator {
       throw new PipelineError('unauthenticated', 'want Authorization: Basic USER:PASSWORD in base64');
     const known = digest(encoded).toString('base64');
     if (this.#known.get(known) === true) return;
-    this.#admitStranger();
-    const told = Buffer.from(encoded, 'base64').toString('utf8');
-    const colon = told.indexOf(':');
-    const kept = colon < 0 ? undefined : this.#users.get(told.slice(0, colon));
-    if (!fits(told.slice(colon + 1), kept ?? NOBODY) || kept === undefined)
+    if (this.#refused.get(known) === true || !this.#fits(encoded)) {
+      this.#refused.set(known, true);
       throw new PipelineError('unauthenticated', 'there is no such user with this password');
+    }
     this.#known.set(known, true);
   }
 
-  #admitStranger(): void {
-    const nowMs = this.#clock?.now() ?? 0;
-    const gained = (Math.max(nowMs - this.#strangersAtMs, 0) / 1000) * STRANGERS_PER_SECOND;
-    this.#strangersLeft = Math.min(STRANGERS_BURST, this.#strangersLeft + gained);
-    this.#strangersAtMs = nowMs;
-    if (this.#strangersLeft < 1) throw new PipelineError('auth_busy', `extensions.${this.#id}`, { retryAfterMs: 1000 });
-    this.#strangersLeft--;
+  /** Throws `auth_busy`. */
+  #fits(encoded: string): boolean {
+    const told = Buffer.from(encoded, 'base64').toString('utf8');
+    const colon = told.indexOf(':');
+    // No user has the name '', so who tells none is compared as one that is unknown.
+    const user = told.slice(0, Math.max(colon, 0));
+    const isKnown = this.#passwords.has(user);
+    this.#strangers.admit(isKnown ? user : undefined, this.#clock?.now() ?? 0, `extensions.${this.#id}`);
+    return this.#passwords.fits(user, told.slice(colon + 1));
   }
 
   async #read(): Promise<void> {
@@ -90,16 +85,10 @@ export class BasicAuth implements Authenticator {
       for (const [, user, password] of userLines(text)) users.set(user, password);
     }
     if (users.size === 0) throw new PipelineError('config', `extensions.${this.#id}.htpasswd: there is no user in it`);
-    this.#users = users;
-    // Whoever has been let in by what is gone must not go on.
+    this.#passwords = new Passwords(users);
+    this.#strangers.forgetNames(this.#clock?.now() ?? 0);
+    // Whoever has been let in by what is gone must not go on, and who was refused may be right now.
     this.#known.clear();
+    this.#refused.clear();
   }
-}
-
-/** Whether a password is the one that is kept, in any of the forms of htpasswd. */
-function fits(password: string, kept: string): boolean {
-  if (BCRYPT.test(kept)) return compareSync(password, kept);
-  if (kept.startsWith('{SHA}'))
-    return isOneOf(`{SHA}${createHash('sha1').update(password).digest('base64')}`, [digest(kept)]);
-  return isOneOf(password, [digest(kept)]);
 }

@@ -10,7 +10,7 @@ import { encodeExportResponse, EXPORT_METHODS } from '../../proto/otlp/export.ts
 import { exposureOf, type GrpcConfig } from './config.ts';
 import { answerError, answerHttp, EMPTY_MESSAGE, frame } from './grpc-answer.ts';
 import { type CallSettings, GrpcCall, type GrpcMethod } from './grpc-call.ts';
-import { HEALTH_CHECK_METHOD, healthCheck } from './grpc-health.ts';
+import { HEALTH_CHECK_METHOD, healthCheck, ProbeBudget } from './grpc-health.ts';
 import { HEADER_BYTES_MAX, WINDOW_BYTES } from './http2-limits.ts';
 import type { Gate } from './gate.ts';
 import { type Intake, SIGNALS } from './intake.ts';
@@ -24,6 +24,7 @@ export class GrpcServer {
   readonly #context: Context;
   readonly #methods: ReadonlyMap<string, GrpcMethod>;
   readonly #gate: Gate;
+  readonly #probes = new ProbeBudget();
   readonly #call: CallSettings;
   #server: Http2Server | undefined;
   #endReloading: () => void = () => {};
@@ -84,7 +85,7 @@ export class GrpcServer {
       if (headers[':method'] !== 'POST') throw new PipelineError('bad_method', `${headers[':method']}`);
       // Probes of an orchestrator carry no credentials.
       const isProbe = headers[':path'] === HEALTH_CHECK_METHOD;
-      new GrpcCall(stream, method, isProbe ? this.#gate.budget : this.#gate.admit(headers), this.#call);
+      new GrpcCall(stream, method, isProbe ? this.#probes.forOne() : this.#gate.admit(headers), this.#call);
     } catch (thrown) {
       const error = asPipelineError(thrown);
       method?.refused(error);

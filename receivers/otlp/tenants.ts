@@ -6,6 +6,10 @@ import type { TenantLimits, TenantsConfig } from './config.ts';
 
 /** Tenants that have limits of their own; what comes beyond them shares those of one. */
 const TENANTS_MAX = 10_000;
+/** Longer names are nobody's: kept for each, they would take more memory than the requests. */
+const NAME_CHARS_MAX = 256;
+/** How often to look for tenants that are idle: that goes through all of them, and strangers can ask for it. */
+const SWEEP_MS = 1000;
 /** How much a tenant may send at once beyond its rate, in seconds of it. */
 const BURST_SECONDS = 2;
 
@@ -18,6 +22,7 @@ export class Tenants {
   readonly #unnamed: string;
   readonly #tenants = new Map<string, Tenant>();
   readonly #others: Tenant;
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
 
   /** `all`: what requests of all tenants may hold together. */
   constructor(config: TenantsConfig, all: Budget, clock: Clock) {
@@ -40,15 +45,17 @@ export class Tenants {
     return tenant.budget;
   }
 
-  #tenant(name: string, nowMs: number): Tenant {
-    const known = this.#tenants.get(name);
+  #tenant(told: string, nowMs: number): Tenant {
+    const known = this.#tenants.get(told);
     if (known !== undefined) return known;
     const { overrides } = this.#config;
     // A name comes from outside: what every object has, such as `constructor`, is no limit.
-    const own = Object.hasOwn(overrides, name) ? overrides[name] : undefined;
+    const own = Object.hasOwn(overrides, told) ? overrides[told] : undefined;
+    if (told.length > NAME_CHARS_MAX && own === undefined) return this.#others;
     if (this.#tenants.size >= TENANTS_MAX) this.#forgetIdle(nowMs);
     // Whoever makes up names must not get limits by it.
     if (this.#tenants.size >= TENANTS_MAX && own === undefined) return this.#others;
+    const name = copyOf(told);
     const who = name === '' ? this.#unnamed : `tenant ${name}`;
     const keys = own === undefined ? 'tenants' : `tenants.overrides.${name}`;
     const tenant = new Tenant(who, keys, own ?? this.#config, this.#all, nowMs);
@@ -57,8 +64,18 @@ export class Tenants {
   }
 
   #forgetIdle(nowMs: number): void {
+    const sinceMs = nowMs - this.#sweptAtMs;
+    // Below 0 where the clock was set back.
+    if (sinceMs >= 0 && sinceMs < SWEEP_MS) return;
+    this.#sweptAtMs = nowMs;
     for (const [name, tenant] of this.#tenants) if (tenant.isIdle(nowMs)) this.#tenants.delete(name);
   }
+}
+
+/** The same text in memory of its own: as a part of a request's head it would keep all of that alive. */
+function copyOf(text: string): string {
+  // Of all encodings the one that changes no text whatever: changed, it would not be found again.
+  return Buffer.from(text, 'utf16le').toString('utf16le');
 }
 
 class Tenant {

@@ -14,6 +14,14 @@ const bcrypt = (password: string) => hashSync(password, 4).replace(/^\$2[ab]\$/,
 const sha = (password: string) => `{SHA}${createHash('sha1').update(password).digest('base64')}`;
 const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
+/** Credentials of this user that are wrong, and new. */
+const wrongOf = (user: string) => basic(user, `wrong ${tries++}`);
+let tries = 0;
+/** The codes of what came of so many tries. */
+const told = (count: number, ask: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => ask(i).split(' ')[0]);
+const unauthenticated = (count: number) => Array.from({ length: count }, () => 'unauthenticated');
+
 const USERS = [
   '# who sends',
   `ann:${bcrypt('ann-pa:ss')}`,
@@ -91,8 +99,9 @@ describe('strangers', () => {
     const { by, clock } = await started({ inline: USERS });
     const ann = basic('ann', 'ann-pa:ss');
     expect(by(ann)).toBe('in');
-    const ask = (count: number) => Array.from({ length: count }, (_, i) => by(basic('ann', `${i}`)).split(' ')[0]);
-    expect(ask(11)).toEqual([...Array.from({ length: 9 }, () => 'unauthenticated'), 'auth_busy', 'auth_busy']);
+    /** Each time something new of the next user, so that no name alone has used up its places. */
+    const ask = (count: number) => told(count, (i) => by(wrongOf(['cid', 'ann', 'däve', 'eve'][i % 4] as string)));
+    expect(ask(11)).toEqual([...unauthenticated(9), 'auth_busy', 'auth_busy']);
     // Right credentials that nobody has seen are strangers as well: to tell them apart is what costs.
     expect(by(basic('bob', 'bob-pass'))).toMatch(/^auth_busy .*extensions\.basicauth\/a$/);
     // From memory: of bcrypt there is no more to be had.
@@ -103,14 +112,68 @@ describe('strangers', () => {
     expect(by(basic('bob', 'bob-pass'))).toBe('in');
     expect(ask(1)).toEqual(['auth_busy']);
     await clock.advanceTo(2_000_000);
-    expect(ask(11)).toEqual([...Array.from({ length: 10 }, () => 'unauthenticated'), 'auth_busy']);
+    expect(ask(11)).toEqual([...unauthenticated(10), 'auth_busy']);
   });
 
-  test('are asked to come again, in a second', async () => {
-    const { auth } = await started({ inline: 'ann:x' });
-    const ask = () => auth.check({ authorization: basic('eve', 'x') });
-    for (let i = 0; i < 10; i++) expect(ask).toThrow(expect.objectContaining({ code: 'unauthenticated' }));
-    expect(ask).toThrow(expect.objectContaining({ code: 'auth_busy', retryAfterMs: 1000 }));
+  test('are asked to come again, when there is a place', async () => {
+    const { auth } = await started({ inline: 'ann:x\nbob:x\ncid:x' });
+    const ask = (user: string) => () => auth.check({ authorization: wrongOf(user) });
+    for (const user of ['ann', 'ann', 'ann', 'ann', 'bob', 'bob', 'bob', 'cid', 'cid', 'cid'])
+      expect(ask(user)).toThrow(expect.objectContaining({ code: 'unauthenticated' }));
+    expect(ask('bob')).toThrow(expect.objectContaining({ code: 'auth_busy', retryAfterMs: 1000 }));
+    expect(ask('ann')).toThrow(expect.objectContaining({ code: 'auth_busy', retryAfterMs: 4000 }));
+  });
+
+  test.each([
+    ['a user', () => wrongOf('ann')],
+    ['one name that is unknown', () => wrongOf('eve')],
+    ['many names that are unknown', () => wrongOf(`eve${tries}`)],
+    ['nobody', () => `Basic ${Buffer.from(`${tries++}`).toString('base64')}`],
+  ])('who tries passwords of %s takes no more than a part of the places', async (_, next) => {
+    const { by, clock } = await started({ inline: USERS });
+    const ask = (count: number) => told(count, () => by(next()));
+    expect(ask(6)).toEqual([...unauthenticated(4), 'auth_busy', 'auth_busy']);
+    for (let i = 0; i < 40; i++) {
+      await clock.advanceTo(clock.now() + 1000);
+      expect(ask(2)).toEqual(i % 4 === 3 ? ['unauthenticated', 'auth_busy'] : ['auth_busy', 'auth_busy']);
+    }
+    // Now the next place of that name is there for whoever is right, and others never had to wait.
+    expect(by(basic('bob', 'bob-pass'))).toBe('in');
+    expect(by(basic('cid', 'cid:pass'))).toBe('in');
+  });
+
+  test('that were refused are refused again at once, and take no place', async () => {
+    const file = userFile(`ann:${bcrypt('new')}\nbob:bob-pass\n`);
+    const { by, clock } = await started({ file });
+    const old = basic('ann', 'old');
+    // A client that does not know of the new password, or one of a user who has gone.
+    for (let i = 0; i < 100; i++) {
+      expect(by(old)).toMatch(/^unauthenticated/);
+      expect(by(basic('gone', 'pass'))).toMatch(/^unauthenticated/);
+    }
+    expect(by(basic('ann', 'new'))).toBe('in');
+    expect(by(basic('bob', 'bob-pass'))).toBe('in');
+    expect(told(3, () => by(wrongOf('ann')))).toEqual(['unauthenticated', 'unauthenticated', 'auth_busy']);
+    expect(by(old)).toMatch(/^unauthenticated/);
+    // With other users it may be right.
+    writeFileSync(file, 'ann:old\n');
+    await clock.advanceTo(1_060_000);
+    expect(by(old)).toBe('in');
+  });
+
+  test('of which more were refused than are remembered push out nobody who is known', async () => {
+    const { by, clock } = await started({ inline: 'ann:x\nbob:x' });
+    expect(by(basic('bob', 'x'))).toBe('in');
+    const first = wrongOf('ann');
+    expect(by(first)).toMatch(/^unauthenticated/);
+    for (let i = 0; i < 1024; i++) {
+      await clock.advanceTo(clock.now() + 4000);
+      expect(by(wrongOf('ann'))).toMatch(/^unauthenticated/);
+    }
+    // Forgotten: it takes the fourth place, and nobody else finds one.
+    expect(told(3, () => by(wrongOf('ann')))).toEqual(unauthenticated(3));
+    expect(by(first)).toMatch(/^auth_busy/);
+    expect(by(basic('bob', 'x'))).toBe('in');
   });
 
   test('that say nothing of use cost nothing', async () => {

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ManualClock } from '../../../pipeline/clock.ts';
@@ -339,4 +341,59 @@ test('all tenants together stay within max_in_flight of the receiver', async () 
   expect(await refusals(at, 'memory_limit')).toBe(1);
   pipeline.release();
   expect((await Promise.all(first)).map(({ outcome }) => outcome)).toEqual(['taken', 'taken', 'taken']);
+});
+
+describe('names that strangers make up', () => {
+  const TENANTS_MAX = 10_000;
+  /** Of 100 bytes a second each, and of a name of 300 characters more. */
+  function tenantsOf(clock = new ManualClock()) {
+    const overrides = { ['o'.repeat(300)]: { max_bytes_per_second: '7B' } };
+    const tenants = { max_bytes_per_second: '100B', overrides };
+    const config = otlpReceiverConfig.parse({ protocols: { grpc: {} }, tenants }).tenants as TenantsConfig;
+    const all = new Tenants(config, new Budget(1024 * KIB), clock);
+    return (name: string) => all.budgetFor(named(name));
+  }
+
+  test('that are too long share the limits of one, but for those that the configuration has', () => {
+    const budgetFor = tenantsOf();
+    const others = budgetFor('a'.repeat(257));
+    expect(budgetFor('b'.repeat(16 * KIB))).toBe(others);
+    const own = [budgetFor('a'.repeat(256)), budgetFor('b'.repeat(256)), budgetFor('o'.repeat(300))];
+    expect(new Set([others, ...own]).size).toBe(4);
+    own[2]?.came(14);
+    expect(() => budgetFor('o'.repeat(300))).toThrow('may send 7 bytes a second');
+  });
+
+  test('have all tenants looked at once a second at most, for those that are idle', async () => {
+    const clock = new ManualClock();
+    const budgetFor = tenantsOf(clock);
+    const others = budgetFor('a'.repeat(257));
+    const busy = Array.from({ length: TENANTS_MAX }, (_, i) => budgetFor(`${i}`));
+    for (const budget of busy) budget.take(1);
+    expect(budgetFor('new')).toBe(others);
+    // Idle, but nobody looks yet.
+    for (const budget of busy) budget.give(1);
+    await clock.advanceTo(999);
+    expect(budgetFor('new')).toBe(others);
+    await clock.advanceTo(1000);
+    expect(budgetFor('new')).not.toBe(others);
+    expect(budgetFor('0')).not.toBe(busy[0]);
+  });
+
+  test('keep nothing alive of the heads that they came in', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const budgetFor = tenantsOf();
+    const used = () => {
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = used();
+    const headBytes = 16 * KIB;
+    for (let i = 0; i < 2000; i++) {
+      const head = Buffer.alloc(headBytes, `a head, ${i} `).toString('latin1');
+      budgetFor(head.slice(0, 20));
+    }
+    expect(used() - before).toBeLessThan((2000 * headBytes) / 4);
+  });
 });
