@@ -2,10 +2,8 @@
  * The one table of errors. Whatever goes wrong anywhere is one of these codes; what a caller on gRPC, HTTP or the
  * command line sees of it is read off the row, never decided on the spot. `docs/errors.md` lists the same rows.
  */
-
 import type { ErrorRow } from './error-row.ts';
 import { GRPC } from './grpc-codes.ts';
-
 const permanent = { retryable: false, exit: 1 } as const;
 const retryable = { retryable: true, exit: 1 } as const;
 
@@ -315,6 +313,13 @@ export const ERRORS = {
     todo: 'send the header "content-type: application/json", also without a body, and no content-encoding',
     grpc: GRPC.invalid_argument,
     http: 415,
+  },
+  api_not_ready: {
+    ...retryable,
+    what: 'not everything has started yet',
+    todo: 'ask again in a moment',
+    grpc: GRPC.unavailable,
+    http: 503,
   },
   api_unreachable: {
     ...retryable,

@@ -29,10 +29,14 @@ export interface ApiSurroundings {
   readonly now: () => number;
   /** Makes the overrides durable before the caller is told; where it throws, the change is taken back. */
   readonly changed: (change: OverrideChange) => void;
+  /** Whether what was set before is known; always, unless given. Until then nothing is changed: it would be lost. */
+  readonly isReady?: () => boolean;
 }
 
 const DECISIONS_DEFAULT = 50;
 const DECISIONS_MAX = 1000;
+/** When to ask again what cannot be done while it starts. */
+const RETRY_AFTER_MS = 1000;
 
 /** Registers what the operator may ask of the judge. */
 export function registerRoutes(
@@ -97,8 +101,9 @@ function setOverride(
   wanted: OverrideRequest,
   view: JudgeView,
   overrides: Overrides,
-  { now, changed }: ApiSurroundings,
+  { now, changed, isReady }: ApiSurroundings,
 ): RouteAnswer {
+  requireReady(isReady);
   const service = serviceOf(wanted.service, view, []);
   const version = wanted.kind === 'approve' ? (wanted.version ?? onlyCandidate(service, view)) : wanted.version;
   const override = keepingBoth(overrides, () => {
@@ -113,8 +118,9 @@ function removeOverride(
   query: URLSearchParams,
   view: JudgeView,
   overrides: Overrides,
-  { now, changed }: ApiSurroundings,
+  { now, changed, isReady }: ApiSurroundings,
 ): RouteAnswer {
+  requireReady(isReady);
   const given = query.get('service');
   if (given === null) throw new PipelineError('api_invalid', 'which service? Add ?service= and, if need be, &version=');
   const version = query.get('version');
@@ -132,6 +138,12 @@ function removeOverride(
     'api_not_found',
     `${what}; ${others.length === 0 ? 'it has none' : `there is ${others.join(', ')}`}`,
   );
+}
+
+function requireReady(isReady: () => boolean = () => true): void {
+  if (isReady()) return;
+  const detail = 'the judge has not read yet what it remembers, and nothing was changed';
+  throw new PipelineError('api_not_ready', detail, { retryAfterMs: RETRY_AFTER_MS });
 }
 
 /** What is set and what was made durable stay the same, also where the latter fails. */

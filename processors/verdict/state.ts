@@ -2,9 +2,12 @@ import type { Context } from '../../pipeline/component.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
 import type { BoardState } from './board.ts';
+import type { VerdictConfig } from './config.ts';
 import { evidenceDigestOf } from './decision.ts';
 import { type DecisionLog, type DecisionLogState, MAX_DECISIONS } from './decision-log.ts';
+import type { HandOn } from './hand-on.ts';
 import { InParts, type PartOf } from './in-parts.ts';
+import { Rollout, type RolloutState } from './rollout.ts';
 import { type JudgeState, ServiceJudge, type Surroundings } from './service-judge.ts';
 import { atOnce, type InTurn, type Steps, type Turns } from './turns.ts';
 
@@ -15,7 +18,7 @@ const OLDEST_FORM = 2;
 const PUT_CHARACTERS = 1 << 19;
 const SERVICE = 'service/';
 const DECISIONS = 'decisions';
-/** Decisions that were taken since `DECISIONS` was saved. */
+/** Decisions that have not been handed on, and those that were taken since `DECISIONS` was saved. */
 const LATEST = 'latest-decisions';
 const OVERRIDES = 'overrides';
 const BOARD = 'board';
@@ -33,33 +36,50 @@ export class StateKeeper {
   readonly #surroundings: Surroundings;
   readonly #services: Map<string, ServiceJudge>;
   readonly #decisions: DecisionLog;
+  readonly #handOn: Pick<HandOn, 'waiting'>;
   readonly #digest: string;
   /** Services that have changed since they were saved. */
   readonly #touched = new Set<string>();
   /** Whether a newer version has saved it: then nothing is written any more. */
   #isOfNewer = false;
+  #isLoaded = false;
   #savedAtMs = 0;
   /** The changes of the decisions when they were saved. */
   #savedChanges = -1;
   /** Decisions that were taken since the log of all of them was saved. */
   #latest: DecisionEvent[] = [];
+  /** How many decisions are saved as the latest ones. */
+  #savedLatest = 0;
 
   constructor(
     context: Context,
     surroundings: Surroundings,
     services: Map<string, ServiceJudge>,
     decisions: DecisionLog,
+    handOn: Pick<HandOn, 'waiting'>,
   ) {
     this.#context = context;
     this.#surroundings = surroundings;
     this.#services = services;
     this.#decisions = decisions;
+    this.#handOn = handOn;
     this.#digest = evidenceDigestOf(surroundings.config);
   }
 
-  /** Notes that a service has changed, or is gone. */
+  /** Whether all that was saved before has been read. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  /** Notes that a service has changed. */
   touch(key: string): void {
     this.#touched.add(key);
+  }
+
+  /** A service is gone. Where nothing is saved before the end, it would be noted until then, as all that come and go. */
+  forget(key: string): void {
+    if (this.#context.storage.survives) this.touch(key);
+    else if (this.#put(new Map([[SERVICE + key, null]]))) this.#touched.delete(key);
   }
 
   /**
@@ -79,10 +99,12 @@ export class StateKeeper {
     this.#restore(DECISIONS, (state: DecisionLogState) => this.#decisions.restore(state));
     this.#restore(LATEST, (state: readonly DecisionEvent[]) => {
       this.#latest = [...state];
+      this.#savedLatest = state.length;
       for (const event of state) this.#decisions.add(event);
     });
     this.#restore(BOARD, (state: BoardState, isSame) => isSame && this.#surroundings.board.restore(state));
     this.#restore(OVERRIDES, (state: string) => this.#surroundings.overrides.restore(state));
+    this.#isLoaded = true;
     return [...this.#latest];
   }
 
@@ -94,12 +116,15 @@ export class StateKeeper {
   async saveDecided(decisions: readonly DecisionEvent[], turns: Turns, inTurn: InTurn): Promise<void> {
     if (!this.#context.storage.survives) return;
     this.#latest = [...this.#latest, ...decisions].slice(-MAX_DECISIONS);
-    const entries = new Map<string, string | null>([[LATEST, atOnce(this.#written(this.#latest))]]);
+    const known = new Set(this.#latest);
+    const latest = [...this.#handOn.waiting.filter((event) => !known.has(event)), ...this.#latest];
+    const written = await turns.through(this.#written(InParts.list(latest, (event) => event)));
+    const entries = new Map<string, string | null>([[LATEST, written]]);
     for (const key of new Set(decisions.map(({ subject }) => subject))) {
       const text = await inTurn(() => turns.through(this.#textOf(key)));
       if (text !== undefined) entries.set(SERVICE + key, text);
     }
-    this.#put(entries);
+    if (this.#put(entries)) this.#savedLatest = latest.length;
   }
 
   /** Saves what has changed, if it is time. */
@@ -139,6 +164,7 @@ export class StateKeeper {
 
   /** At once, since a person was told that it is so. Throws where it cannot be saved. */
   saveOverrides(): void {
+    if (this.#isOfNewer) throw new PipelineError('state_newer', OVERRIDES);
     this.#context.storage.put(new Map([[OVERRIDES, atOnce(this.#written(this.#surroundings.overrides.save()))]]));
   }
 
@@ -149,10 +175,15 @@ export class StateKeeper {
     const entries = new Map<string, string | null>([[BOARD, board]]);
     if (changes !== this.#savedChanges) {
       entries.set(DECISIONS, await turns.through(this.#written(this.#decisions.parts())));
-      entries.set(LATEST, null);
+    }
+    // By its size: it only grows by decisions, which change the log too, or shrinks as they are taken.
+    const waiting = this.#handOn.waiting;
+    if (changes !== this.#savedChanges || waiting.length !== this.#savedLatest) {
+      entries.set(LATEST, waiting.length === 0 ? null : atOnce(this.#written(waiting)));
     }
     if (!this.#put(entries)) return;
     this.#savedChanges = changes;
+    this.#savedLatest = waiting.length;
     this.#latest = [];
   }
 
@@ -203,9 +234,21 @@ export class StateKeeper {
     }
   }
 
-  /** Evidence that another configuration weighed is no evidence under this one: rollouts then begin anew. */
+  /**
+   * Evidence that another configuration weighed is no evidence under this one: rollouts then begin anew. But for those
+   * that were rolled back: begun anew they would be rolled back once more, as if they were others.
+   */
   #restoreService(state: JudgeState, isSameConfig: boolean): void {
-    const kept: JudgeState = isSameConfig ? state : { ...state, rollouts: { ...state.rollouts, underWay: [] } };
+    const { config } = this.#surroundings;
+    const rolledBack = ({ flags: [isRolledBack] }: RolloutState) => isRolledBack;
+    const underWay = () =>
+      state.rollouts.underWay.filter(rolledBack).map((rollout) => withoutEvidence(rollout, config));
+    const kept = isSameConfig ? state : { ...state, rollouts: { ...state.rollouts, underWay: underWay() } };
     this.#services.set(state.identity.key, ServiceJudge.restore(kept, this.#surroundings));
   }
+}
+
+function withoutEvidence(saved: RolloutState, config: VerdictConfig): RolloutState {
+  const { comparisons, silence, historical } = new Rollout(saved.identity, config).save();
+  return { ...saved, comparisons, silence, historical };
 }

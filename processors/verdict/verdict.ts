@@ -1,6 +1,5 @@
 import type { Batch, HealthBatch } from '../../pipeline/batch.ts';
 import type { Component, Consumer, Context, Outlets } from '../../pipeline/component.ts';
-import { asPipelineError } from '../../pipeline/errors.ts';
 import { serviceKeyOf } from '../../pipeline/tag.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
@@ -11,6 +10,7 @@ import type { VerdictConfig } from './config.ts';
 import { digestOf } from './decision.ts';
 import { ScoreGauges } from './gauges.ts';
 import { DecisionLog } from './decision-log.ts';
+import { HandOn } from './hand-on.ts';
 import { type Limit, LIMITS, Overflow } from './overflow.ts';
 import { Overrides } from './overrides.ts';
 import type { Outcome } from './recovery.ts';
@@ -30,14 +30,16 @@ const LOOK_EVERY = 256;
 /** Merges health deltas, keeps the windows and the evidence of every service, and emits decisions. */
 export class VerdictProcessor implements Component, Consumer {
   readonly #config: VerdictConfig;
-  readonly #next: Outlets;
   readonly #context: Context;
   readonly #services = new Map<string, ServiceJudge>();
   readonly #surroundings: Surroundings;
   readonly #decisions = new DecisionLog();
+  readonly #handOn: HandOn;
   readonly #overrides = new Overrides();
   readonly #state: StateKeeper;
   readonly #unknown = new Set<string>();
+  /** Services in which a defect has shown: told of once, until they can be judged again. */
+  readonly #defective = new WeakSet<ServiceJudge>();
   readonly #late: Count;
   readonly #overflow: Readonly<Record<Limit, Count>>;
   #stopTicking: () => void = () => {};
@@ -50,7 +52,6 @@ export class VerdictProcessor implements Component, Consumer {
 
   constructor(config: VerdictConfig, next: Outlets, context: Context) {
     this.#config = config;
-    this.#next = next;
     this.#context = context;
     this.#surroundings = {
       config,
@@ -61,7 +62,8 @@ export class VerdictProcessor implements Component, Consumer {
       counts: { late: 0, overflow: new Overflow() },
       onOutcome: (id, outcome) => this.#recordOutcome(id, outcome),
     };
-    this.#state = new StateKeeper(context, this.#surroundings, this.#services, this.#decisions);
+    this.#handOn = new HandOn(next, context);
+    this.#state = new StateKeeper(context, this.#surroundings, this.#services, this.#decisions, this.#handOn);
     const { id, meter } = context;
     this.#late = meter.counter('windback_verdict_late_events_total', { processor: id });
     const overflow = (limit: Limit) => meter.counter('windback_verdict_overflow_total', { processor: id, limit });
@@ -71,15 +73,24 @@ export class VerdictProcessor implements Component, Consumer {
   }
 
   async start(): Promise<void> {
-    await this.#handOn(this.#state.load());
+    this.#handOn.add(this.#state.load());
     this.#stopTicking = this.#context.clock.every(TICK_MS, () => (this.#ticking = this.#tick()));
+    await this.#handOn.settled();
   }
 
-  async stop(): Promise<void> {
+  async stop(deadline?: AbortSignal): Promise<void> {
     this.#stopTicking();
     this.#stopTicking = () => {};
-    await this.#ticking;
+    // What was not read must not be written over.
+    if (!this.#state.isLoaded) return;
+    // Where it failed the clock has said so, and what it had done is to be saved all the same.
+    await this.#ticking.catch(() => {});
     await this.#last;
+    const isWaiting = this.#handOn.waiting.length > 0;
+    // Before the wait, with all that is still to be handed on: whoever is left behind meanwhile has saved.
+    await this.#state.saveChanged(this.#turns, this.#inTurn);
+    if (!isWaiting) return;
+    await this.#handOn.stop(deadline);
     await this.#state.saveChanged(this.#turns, this.#inTurn);
   }
 
@@ -158,9 +169,9 @@ export class VerdictProcessor implements Component, Consumer {
   async #decide(nowMs: number): Promise<DecisionEvent[]> {
     // In the order of keys: what services learn of one another must not depend on who was heard of first.
     const services = [...this.#services.values()].sort((a, b) => compare(a.identity.key, b.identity.key));
-    await this.#turns.through(reachAll(services, nowMs));
+    await this.#turns.through(this.#reachAll(services, nowMs));
     const decisions = await this.#judge(services);
-    for (const service of services) if (service.isForgotten(nowMs)) this.#forget(service);
+    for (const service of services) this.#guard(service, () => service.isForgotten(nowMs) && this.#forget(service));
     // Each service's own decisions stay in their order.
     return decisions.sort((a, b) => compare(a.time, b.time) || compare(a.subject, b.subject));
   }
@@ -181,17 +192,47 @@ export class VerdictProcessor implements Component, Consumer {
           waiting.add(service);
           continue;
         }
-        decisions.push(...(await this.#turns.through(service.judgeNext())));
+        try {
+          decisions.push(...(await this.#turns.through(service.judgeNext())));
+          this.#defective.delete(service);
+        } catch (thrown) {
+          this.#tellDefect(service, thrown);
+          // Should it never get over this block, the others still go on.
+          waiting.add(service);
+        }
         this.#state.touch(service.identity.key);
       }
     }
     return decisions;
   }
 
+  *#reachAll(services: readonly ServiceJudge[], nowMs: number): Steps<void> {
+    for (const service of services) {
+      this.#guard(service, () => service.reach(nowMs));
+      yield;
+    }
+  }
+
+  /** A defect that shows in one service must not cost the others what was decided about them. */
+  #guard(service: ServiceJudge, work: () => unknown): void {
+    try {
+      work();
+    } catch (thrown) {
+      this.#tellDefect(service, thrown);
+    }
+  }
+
+  #tellDefect(service: ServiceJudge, thrown: unknown): void {
+    if (this.#defective.has(service)) return;
+    this.#defective.add(service);
+    const said = { service: service.identity.key, err: thrown };
+    this.#context.logger.error(said, 'a service could not be judged, and all others go on; please report it');
+  }
+
   #forget(service: ServiceJudge): void {
-    service.forget();
     this.#services.delete(service.identity.key);
-    this.#state.touch(service.identity.key);
+    this.#state.forget(service.identity.key);
+    service.forget();
   }
 
   async #emit(decisions: readonly DecisionEvent[]): Promise<void> {
@@ -202,25 +243,8 @@ export class VerdictProcessor implements Component, Consumer {
       meter.counter('windback_verdict_decisions_total', { processor: id, decision: event.data.decision }).add(1);
     }
     await this.#state.saveDecided(decisions, this.#turns, this.#inTurn);
-    await this.#handOn(decisions);
-  }
-
-  async #handOn(decisions: readonly DecisionEvent[]): Promise<void> {
-    if (decisions.length === 0) return;
-    const { id, meter, logger } = this.#context;
-    for (const event of decisions) {
-      const { data, subject } = event;
-      logger.info({ decision: data.decision, service: subject, id: event.id }, data.reason);
-    }
-    try {
-      await this.#next.to('decisions').consume({ signal: 'decisions', items: decisions.length, decisions });
-    } catch (thrown) {
-      // Queued exporters always let decisions in; this is a local one, such as a file that cannot be written.
-      const error = asPipelineError(thrown);
-      const labels = { processor: id, signal: 'decisions', reason: error.code };
-      meter.counter('windback_processor_dropped_items_total', labels).add(decisions.length);
-      logger.error({ code: error.code, todo: error.row.todo }, `a decision was not delivered: ${error.message}`);
-    }
+    this.#handOn.add(decisions);
+    await this.#handOn.settled();
   }
 
   #recordOutcome(id: string, outcome: Outcome): void {
@@ -279,14 +303,8 @@ export class VerdictProcessor implements Component, Consumer {
         `override ${action}: ${reason || 'no reason given'}`,
       );
     };
-    registerRoutes(routes, view, this.#overrides, { now: () => clock.now(), changed });
-  }
-}
-
-function* reachAll(services: readonly ServiceJudge[], nowMs: number): Steps<void> {
-  for (const service of services) {
-    service.reach(nowMs);
-    yield;
+    const isReady = () => this.#state.isLoaded;
+    registerRoutes(routes, view, this.#overrides, { now: () => clock.now(), changed, isReady });
   }
 }
 

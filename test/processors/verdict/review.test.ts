@@ -218,7 +218,9 @@ it('saves all other services where the state of one cannot be written', async ()
     ['b', good.judge],
   ]);
   const surroundings = { digest: 'x', board: good.board, overrides: good.overrides, config: config() } as Surroundings;
-  const keeper = new StateKeeper(testContext('verdict', { storage }), surroundings, services, new DecisionLog());
+  const keeper = new StateKeeper(testContext('verdict', { storage }), surroundings, services, new DecisionLog(), {
+    waiting: [],
+  });
   for (const key of services.keys()) keeper.touch(key);
   await keeper.saveChanged(new Turns(), (work) => work());
   expect([...storage.keys()].sort()).toEqual(['board', 'decisions', 'service/b']);

@@ -36,7 +36,9 @@ function keeperOf(bench: Bench, storage: Storage): StateKeeper {
     config: config(),
   } as Surroundings;
   const services = new Map([['a', bench.judge]]);
-  return new StateKeeper(testContext('verdict', { storage }), surroundings, services, new DecisionLog());
+  return new StateKeeper(testContext('verdict', { storage }), surroundings, services, new DecisionLog(), {
+    waiting: [],
+  });
 }
 
 function busy(): Bench {

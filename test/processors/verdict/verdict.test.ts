@@ -105,7 +105,7 @@ describe('verdict', () => {
     expect(running.recorded.lines.filter(({ code }) => code === 'file_unwritable').length).toBeGreaterThan(0);
     running.sink.answer = async () => {};
     await running.run(60, [good, bad]);
-    expect(running.kinds).toEqual(['rollback']);
+    expect(running.kinds).toEqual(['hold', 'rollback']);
   });
 
   it('passes over other signals, holds no timer after stop, and may stop before start and twice', async () => {
