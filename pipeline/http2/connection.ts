@@ -46,7 +46,7 @@ export interface Streams {
 /** The header block of a fragment more may not cost more than what is in it. */
 const FRAGMENTS_MAX = 32;
 /** What a peer leaves unread of our answers before it is cut off. */
-const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
+export const UNREAD_BYTES_MAX = 4 * 1024 * 1024;
 /** How long a peer that has closed its side may wait for answers. */
 const HALF_CLOSED_MS_MAX = 60_000;
 /** How long a connection that ends may take to send what is left. */
@@ -81,6 +81,7 @@ export class Connection implements FrameHandler {
   #blockEndsStream = false;
   #block: Buffer[] = [];
   #blockBytes = 0;
+  #blockSinceMs = 0;
   #isOver = false;
   #why = 'the connection was closed';
   #hasSettings = false;
@@ -104,6 +105,11 @@ export class Connection implements FrameHandler {
 
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** Since when a header block, or a frame but for data, has been coming; undefined where none is. */
+  get unfinishedSinceMs(): number | undefined {
+    return this.#blockStream === 0 ? this.#reader.partialSinceMs : this.#blockSinceMs;
   }
 
   /** Widens the peer's window of the whole connection to what the limits say. To be called after our SETTINGS. */
@@ -212,6 +218,7 @@ export class Connection implements FrameHandler {
     }
     this.#blockStream = streamId;
     this.#blockEndsStream = endsStream;
+    this.#blockSinceMs = this.#reader.partialSinceMs ?? performance.now();
     this.#keepFragment(payload, start, end);
   }
 

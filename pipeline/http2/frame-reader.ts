@@ -42,9 +42,15 @@ export class FrameReader {
   /** Payload that came in part, of frames that are handed on whole. */
   #payload: Buffer | undefined;
   #payloadLength = 0;
+  #partialSinceMs = 0;
 
   constructor(handler: FrameHandler) {
     this.#handler = handler;
+  }
+
+  /** Since when a frame that is handed on whole has been coming; undefined where none is. Of `performance.now`. */
+  get partialSinceMs(): number | undefined {
+    return this.#payloadLength === 0 ? undefined : this.#partialSinceMs;
   }
 
   /** The next bytes of the connection. Throws `Http2Error`, and whatever the handler throws. */
@@ -125,14 +131,15 @@ export class FrameReader {
       this.#whole(bytes, start, start + count);
       return start + count;
     }
+    if (this.#payloadLength === 0) this.#partialSinceMs = performance.now();
     this.#payload ??= Buffer.allocUnsafeSlow(FRAME_BYTES_MAX);
     bytes.copy(this.#payload, this.#payloadLength, start, start + count);
     this.#payloadLength += count;
     this.#left -= count;
     if (this.#left === 0) {
-      const length = this.#payloadLength;
+      // Forgotten behind it: who takes the frame may ask since when it has been coming.
+      this.#whole(this.#payload, 0, this.#payloadLength);
       this.#payloadLength = 0;
-      this.#whole(this.#payload, 0, length);
     }
     return start + count;
   }

@@ -18,6 +18,7 @@ export interface HeaderList {
   readonly headers: Headers;
   /** Names in the order they came, with repetitions. */
   readonly names: readonly string[];
+  readonly hasRepetitions: boolean;
   readonly isTooLarge: boolean;
 }
 
@@ -162,6 +163,7 @@ export class HeaderDecoder {
 class ListBuilder implements HeaderList {
   readonly headers: Record<string, string | undefined> = Object.create(null) as Record<string, string | undefined>;
   readonly names: string[] = [];
+  hasRepetitions = false;
   isTooLarge = false;
   #bytesLeft: number;
 
@@ -177,7 +179,12 @@ class ListBuilder implements HeaderList {
     }
     const before = this.headers[name];
     this.names.push(name);
-    this.headers[name] = before === undefined ? value : before + (name === 'cookie' ? '; ' : ', ') + value;
+    if (before === undefined) {
+      this.headers[name] = value;
+      return;
+    }
+    this.hasRepetitions = true;
+    this.headers[name] = before + (name === 'cookie' ? '; ' : ', ') + value;
   }
 }
 

@@ -42,6 +42,8 @@ export class Sending {
   readonly #outbox: Outbox;
   readonly #calm: Calm;
   readonly #bodies = new Map<number, Outgoing>();
+  #heldBytes = 0;
+  #movedAtMs = 0;
   /** How far the window of each open stream is from the initial one. */
   readonly #offsets = new Map<number, number>();
   #initialWindow = WINDOW_BYTES_FIRST;
@@ -54,12 +56,24 @@ export class Sending {
     this.#calm = calm;
   }
 
+  /** What is held of bodies that have not left completely. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Since when nothing of the bodies that wait has left; undefined where none waits. Of `performance.now`. */
+  get stuckSinceMs(): number | undefined {
+    return this.#bodies.size === 0 ? undefined : this.#movedAtMs;
+  }
+
   /**
    * Sends a body on a stream of which the headers have been written, and `trailers` (a whole frame) behind it. Its
    * pieces are read until `done` is called, or the stream is dropped.
    */
   send(streamId: number, pieces: readonly Uint8Array[], trailers: Buffer | undefined, done: () => void): void {
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (this.#bodies.size === 0) this.#movedAtMs = performance.now();
+    this.#heldBytes += length;
     this.#bodies.set(streamId, { streamId, pieces, length, sent: 0, trailers, done });
     this.pump();
   }
@@ -88,6 +102,7 @@ export class Sending {
 
   /** Forgets a stream that is over. */
   drop(streamId: number): void {
+    this.#heldBytes -= this.#bodies.get(streamId)?.length ?? 0;
     this.#bodies.delete(streamId);
     this.#offsets.delete(streamId);
   }
@@ -131,6 +146,7 @@ export class Sending {
   #giveUp(): void {
     const stuck = [...this.#bodies.values()];
     this.#bodies.clear();
+    this.#heldBytes = 0;
     for (const { done } of stuck) done();
   }
 
@@ -155,6 +171,7 @@ export class Sending {
       stages.give(stage);
       return false;
     }
+    this.#movedAtMs = performance.now();
     this.#calm.earnBySending(length);
     this.#outbox.writeNow(stage.subarray(0, length), () => stages.give(stage));
     for (const { trailers } of finished) if (trailers !== undefined) this.#outbox.write(trailers);

@@ -1,15 +1,18 @@
 import type { Duplex } from 'node:stream';
-import { Connection, type ConnectionLimits, type Streams } from './connection.ts';
+import { Connection, type ConnectionLimits, type Streams, UNREAD_BYTES_MAX } from './connection.ts';
 import type { HeaderList } from './header-decoder.ts';
+import { Patience } from './patience.ts';
 import { ERROR, Http2Error, PREFACE, SETTING, settingsFrame } from './protocol.ts';
 import { checkRequest, checkTrailers } from './request-headers.ts';
-import { ServerStream } from './server-stream.ts';
+import { ServerStream, type StreamEvents } from './server-stream.ts';
 
 export interface ServerLimits extends ConnectionLimits {
   /** Requests under way at once on a connection; more are refused, and may be sent again. */
   readonly streamsMax: number;
-  /** How long a client may take for its preface and its settings, ms. */
+  /** How long a client may take for its preface and its settings, for a head, and to take something of answers, ms. */
   readonly helloMs: number;
+  /** What it may leave unread of answers, UNREAD_BYTES_MAX unless told otherwise. */
+  readonly unreadBytes?: number;
 }
 
 /** Streams that are over and still remembered, to tell what comes late from what is wrong. */
@@ -26,6 +29,8 @@ export class ServerConnection implements Streams {
   /** Up to here such streams have been forgotten: whatever comes for a closed one is taken as late. */
   #forgotten = 0;
   readonly #hello: NodeJS.Timeout;
+  readonly #patience: Patience;
+  readonly #events: StreamEvents = { onAnswer: () => this.#watch(), onOver: (stream) => this.#over(stream) };
   #prefaceLength = 0;
   #isClosing = false;
   /** The highest stream that was answered, or will be: what GOAWAY tells. */
@@ -36,6 +41,11 @@ export class ServerConnection implements Streams {
   constructor(socket: Duplex, limits: ServerLimits, onRequest: (stream: ServerStream) => void) {
     this.#limits = limits;
     this.#onRequest = onRequest;
+    this.#patience = new Patience(
+      limits.helloMs,
+      () => this.#waitingSince(),
+      () => this.#connection.fail(new Http2Error(ERROR.enhanceYourCalm, 'the client takes too long')),
+    );
     this.#hello = setTimeout(() => this.#connection.destroy(), limits.helloMs);
     this.#connection = new Connection(socket, this, limits);
     this.#connection.outbox.write(
@@ -62,6 +72,7 @@ export class ServerConnection implements Streams {
       return;
     }
     this.#connection.receive(bytes, from, end);
+    this.#watch();
   }
 
   /** GOAWAY: requests under way are answered, then the connection ends. */
@@ -139,12 +150,13 @@ export class ServerConnection implements Streams {
 
   closed(): void {
     clearTimeout(this.#hello);
+    this.#patience.end();
     for (const stream of this.#open.values()) stream.cut();
   }
 
   #begin(streamId: number, list: HeaderList, endsStream: boolean): void {
     this.#connection.calm.earn();
-    const stream = new ServerStream(streamId, list.headers, this.#connection, this.#over);
+    const stream = new ServerStream(streamId, list.headers, this.#connection, this.#events);
     this.#open.set(streamId, stream);
     this.#connection.sending.open(streamId);
     if (endsStream && !stream.complete()) return;
@@ -167,12 +179,38 @@ export class ServerConnection implements Streams {
     else this.#connection.failStream(streamId, code);
   }
 
-  readonly #over = (stream: ServerStream): void => {
+  #over(stream: ServerStream): void {
     this.#open.delete(stream.id);
     this.#connection.sending.drop(stream.id);
     if (!stream.hasEnded) this.#remember(stream.id);
     this.#endIfDone();
-  };
+  }
+
+  /** Looks whether the client takes what we answer, and ends what it has begun. Behind every read and every answer. */
+  #watch(): void {
+    const connection = this.#connection;
+    if (connection.isOver) return;
+    const max = this.#limits.unreadBytes ?? UNREAD_BYTES_MAX;
+    if (this.#unreadBytes() > max) {
+      // What has only waited for the end of this turn is no fault of the client's.
+      connection.outbox.flush();
+      if (this.#unreadBytes() > max) return connection.destroy();
+    }
+    this.#patience.watch();
+  }
+
+  /** Bodies count wholly, wherever they wait: a client that gives no window leaves them unread as well. */
+  #unreadBytes(): number {
+    const { outbox, sending } = this.#connection;
+    return outbox.unsentBytes + sending.heldBytes;
+  }
+
+  /** Since when the client has kept us waiting for the rest of a head, or for a window; undefined where it does not. */
+  #waitingSince(): number | undefined {
+    const { unfinishedSinceMs: head, sending } = this.#connection;
+    const answers = sending.stuckSinceMs;
+    return head === undefined || answers === undefined ? (head ?? answers) : Math.min(head, answers);
+  }
 
   /** Whether a stream that is not open may still get frames that the client sent before it knew. */
   #isLate(streamId: number): boolean {

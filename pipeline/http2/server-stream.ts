@@ -11,12 +11,18 @@ export interface RequestListener {
   closed(isComplete: boolean): void;
 }
 
+/** Who is told what becomes of a request. */
+export interface StreamEvents {
+  readonly onAnswer: () => void;
+  readonly onOver: (stream: ServerStream) => void;
+}
+
 /** One request of a client, and its answer. */
 export class ServerStream {
   readonly id: number;
   readonly headers: Headers;
   readonly #connection: Connection;
-  readonly #onOver: (stream: ServerStream) => void;
+  readonly #events: StreamEvents;
   #listener: RequestListener = NOBODY;
   /** What the client may still send, bytes. */
   #window: number;
@@ -25,11 +31,11 @@ export class ServerStream {
   #hasAnswered = false;
   #isOver = false;
 
-  constructor(id: number, headers: Headers, connection: Connection, onOver: (stream: ServerStream) => void) {
+  constructor(id: number, headers: Headers, connection: Connection, events: StreamEvents) {
     this.id = id;
     this.headers = headers;
     this.#connection = connection;
-    this.#onOver = onOver;
+    this.#events = events;
     this.#window = connection.limits.windowBytes;
   }
 
@@ -58,15 +64,8 @@ export class ServerStream {
   answer(headers: Buffer, body?: Uint8Array, trailers?: Buffer): void {
     if (this.#isOver || this.#hasAnswered) return;
     this.#hasAnswered = true;
-    const { outbox, sending } = this.#connection;
-    outbox.write(headerFrames(this.id, body === undefined, headers));
-    if (body === undefined) return this.#answered();
-    const tail = trailers && headerFrames(this.id, true, trailers);
-    if (sending.admits(body.length)) {
-      outbox.write(frame(FRAME.data, tail === undefined ? FLAG.endStream : 0, this.id, body));
-      if (tail !== undefined) outbox.write(tail);
-      this.#answered();
-    } else sending.send(this.id, [body], tail, () => this.#answered());
+    this.#send(headers, body, trailers);
+    this.#events.onAnswer();
   }
 
   /** Sends an interim response (RFC 9110, 15.2) in front of the answer. */
@@ -118,8 +117,20 @@ export class ServerStream {
   cut(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#onOver(this);
+    this.#events.onOver(this);
     this.#listener.closed(this.#hasEnded);
+  }
+
+  #send(headers: Buffer, body: Uint8Array | undefined, trailers: Buffer | undefined): void {
+    const { outbox, sending } = this.#connection;
+    outbox.write(headerFrames(this.id, body === undefined, headers));
+    if (body === undefined) return this.#answered();
+    const tail = trailers && headerFrames(this.id, true, trailers);
+    if (sending.admits(body.length)) {
+      outbox.write(frame(FRAME.data, tail === undefined ? FLAG.endStream : 0, this.id, body));
+      if (tail !== undefined) outbox.write(tail);
+      this.#answered();
+    } else sending.send(this.id, [body], tail, () => this.#answered());
   }
 
   #answered(): void {

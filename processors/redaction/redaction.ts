@@ -4,10 +4,10 @@ import type { Component, Consumer, Context, Outlets } from '../../pipeline/compo
 import { PipelineError } from '../../pipeline/errors.ts';
 import { Lease } from '../../pipeline/lease.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
-import { REQUESTS } from '../../proto/otlp/attribute-shapes.ts';
 import { Redactor } from '../../proto/otlp/redactor.ts';
 import { WireError } from '../../proto/wire/reader.ts';
 import type { RedactionConfig } from './config.ts';
+import { REQUESTS } from '../../proto/otlp/attribute-shapes.ts';
 import { Rules } from './rules.ts';
 import { TagRedactor } from './tags.ts';
 

@@ -34,7 +34,7 @@ function shapeOf(fields: Readonly<Record<number, Step | Shape>>): Shape {
 
 /*
  * opentelemetry-proto 1.10. The numbers in front are those of:
- * Resource 1 attributes   InstrumentationScope 3 attributes
+ * Resource 1 attributes   InstrumentationScope 2 version 3 attributes
  * Span     5 name 9 attributes 11 events 13 links 15 status   Event 2 name 3 attributes   Link 4 attributes
  *          Status 2 message
  * Metric   5 gauge 7 sum 9 histogram 10 exponential_histogram 11 summary 12 metadata; in each 1 data_points
@@ -42,7 +42,7 @@ function shapeOf(fields: Readonly<Record<number, Step | Shape>>): Shape {
  * LogRecord 5 body 6 attributes 12 event_name
  */
 export const RESOURCE = shapeOf({ 1: ATTRIBUTE });
-const SCOPE = shapeOf({ 3: ATTRIBUTE });
+const SCOPE = shapeOf({ 2: TEXT, 3: ATTRIBUTE });
 const SPAN = shapeOf({
   5: TEXT,
   9: ATTRIBUTE,
@@ -64,7 +64,7 @@ const RECORD = shapeOf({ 5: BODY, 6: ATTRIBUTE, 12: TEXT });
 
 const requestOf = (item: Shape): Shape => shapeOf({ 1: shapeOf({ 1: RESOURCE, 2: shapeOf({ 1: SCOPE, 2: item }) }) });
 
-/** Export requests: where in them attributes, bodies, names and messages are. */
+/** Export requests: where in them attributes, bodies, names, versions and messages are. */
 export const REQUESTS: Readonly<Record<TelemetrySignal, Shape>> = {
   traces: requestOf(SPAN),
   metrics: requestOf(METRIC),

@@ -83,7 +83,7 @@ describe('bodies, both ways, through node:http2', () => {
   });
 
   test('several MiB, while the window changes', async () => {
-    const client = session(await started(), 300_000);
+    const client = session(await started({ unreadBytes: 16 * 1024 * 1024 }), 300_000);
     const body = pattern(6 * 1024 * 1024);
     const windows = [1, 2_000_000, 1000, 65_535, 0, 800_000];
     const change = setInterval(() => client.settings({ initialWindowSize: windows.shift() ?? 500_000 }), 5);
@@ -285,7 +285,7 @@ describe('the end', () => {
   });
 
   test('close during traffic: every request is answered or surely not begun', async () => {
-    const server = await started();
+    const server = await started({ unreadBytes: 16 * 1024 * 1024 });
     const client = session(server, 65_535);
     const outcomes: Promise<string>[] = [];
     let failed = 0;

@@ -64,9 +64,11 @@ describe.each(SIGNALS)('%s redacted', (signal) => {
   });
 
   test('a second time are the same, where no mask is a match', async () => {
+    // A mask is a match itself, or, as in `mm`, what stands behind it is one from now on.
+    const unstable = ['^.', '\\*', '\\bm'];
     const stable = configs.filter(
       ({ blocked_values, hash_function }) =>
-        hash_function === undefined && !blocked_values.includes('^.') && !blocked_values.includes('\\*'),
+        hash_function === undefined && !blocked_values.some((source) => unstable.includes(source)),
     );
     await fc.assert(
       fc.asyncProperty(requests, stable, async (request, config) => {

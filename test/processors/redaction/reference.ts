@@ -10,7 +10,13 @@ import { encodeTree, type WireField, type WireTree } from '../../support/otlp-wi
 type Fate = 'ignore' | 'remove' | 'mask' | 'look';
 
 /** Fields of text in which values are masked though they are no attributes. */
-const NAMES = new Set(['Span.name', 'Event.name', 'Status.message', 'LogRecord.eventName']);
+const NAMES = new Set([
+  'Span.name',
+  'Event.name',
+  'Status.message',
+  'LogRecord.eventName',
+  'InstrumentationScope.version',
+]);
 
 export class Reference {
   readonly #config: RedactionConfig;
@@ -134,7 +140,9 @@ export class Reference {
     if (this.#isAllowed(text)) return undefined;
     let redacted = text;
     for (const source of this.#config.blocked_values) {
-      redacted = redacted.replaceAll(new RegExp(source, 'gu'), (match) => this.#mask(Buffer.from(match)).toString());
+      // RE2's dot leaves out the line feed alone, JavaScript's three more ends of lines.
+      const pattern = new RegExp(source.replaceAll(/(?<!\\)\./g, '[^\\n]'), 'gu');
+      redacted = redacted.replaceAll(pattern, (match) => this.#mask(Buffer.from(match)).toString());
     }
     if (redacted === text) return undefined;
     this.masked++;
