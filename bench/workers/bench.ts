@@ -5,7 +5,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { number, scriptOptions, someOf, whole } from '../script.ts';
 import { traceRequest } from '../load/requests.ts';
-import { type Client, type Effort, grpcClient, jsonClient, keepSending, sendAtRate } from './clients.ts';
+import {
+  type Client,
+  type Effort,
+  grpcClient,
+  jsonClient,
+  keepSending,
+  leanGrpcClient,
+  sendAtRate,
+} from './clients.ts';
 import { requestType } from '../../proto/otlp/schema.ts';
 import { type Reading, Server, type Work } from './server.ts';
 import { startSink } from './sink.ts';
@@ -58,7 +66,7 @@ interface Load {
 process.stdout.write(`${ROUNDS} rounds of ${SECONDS} s, Node ${process.version}\n`);
 if (ONLY.includes('cpu'))
   await compare('CPU per span: gRPC, 512 spans a request, tag and judge', LIGHT, FORGET, {
-    make: ({ grpc }, effort) => grpcClient(grpc, effort),
+    make: ({ grpc }, effort) => leanGrpcClient(grpc, effort),
     bodies: requests(512).map(framed),
     clients: 8,
     streams: 2,
