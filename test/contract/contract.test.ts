@@ -1,4 +1,5 @@
 /** What `pipeline/component.ts` promises of every component, held against each one of the table. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -235,10 +236,12 @@ async function offer(component: Consumer, batch: Batch, clock: ManualClock): Pro
 }
 
 /** Waits until nothing is there that was not `before`: a closed socket is gone only after some turns of the loop. */
+/** What is a matter of turns, or a short timer of the test runner's, is let come to its end. */
 async function expectNothingMore(before: readonly string[]): Promise<void> {
   for (let turn = 0; turn < 1000 && moreThan(before).length > 0; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
   }
+  for (let turn = 0; turn < 50 && moreThan(before).length > 0; turn++) await sleep(20);
   expect(moreThan(before)).toEqual([]);
 }
 
