@@ -3,9 +3,18 @@ import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 
 const produceKey = 0;
+const RESET_AFTER_MS = 50;
 
-/** Listens at `port`; every `cutEvery`-th answer to a Produce request is lost although the broker wrote the records. */
-export async function startCuttingProxy(port: number, brokerPort: number, cutEvery: number): Promise<Server> {
+/**
+ * Listens at `port`; every `cutEvery`-th answer to a Produce request is lost, but for its first `passed` bytes, although
+ * the broker wrote the records. Where there are such, the connection is reset.
+ */
+export async function startCuttingProxy(
+  port: number,
+  brokerPort: number,
+  cutEvery: number,
+  passed = 0,
+): Promise<Server> {
   let answers = 0;
   const proxy = createServer((client) => {
     const broker = connect({ port: brokerPort, host: '127.0.0.1' });
@@ -19,8 +28,11 @@ export async function startCuttingProxy(port: number, brokerPort: number, cutEve
       broker.write(frame);
     });
     const response = splitFrames((frame) => {
-      if (produceIds.delete(frame.readInt32BE(4)) && ++answers % cutEvery === 0) cut();
-      else if (!client.destroyed) client.write(frame);
+      if (produceIds.delete(frame.readInt32BE(4)) && ++answers % cutEvery === 0) {
+        if (passed === 0) cut();
+        // A reset at once would take with it what has just been sent.
+        else client.write(frame.subarray(0, passed), () => setTimeout(() => client.resetAndDestroy(), RESET_AFTER_MS));
+      } else if (!client.destroyed) client.write(frame);
     });
     client.on('data', request).on('error', cut).on('close', cut);
     broker.on('data', response).on('error', cut).on('close', cut);

@@ -1,6 +1,7 @@
 import type { LogEntry, Message, Producer } from 'kafkajs';
 import type { Logger } from '../../pipeline/telemetry/logger.ts';
 import type { ClientTls } from '../../pipeline/client-tls.ts';
+import { mendAnswers } from './answers.ts';
 import type { KafkaExporterConfig } from './config.ts';
 import { mendRequestQueue } from './request-queue.ts';
 import { saslOptions } from './security.ts';
@@ -18,6 +19,11 @@ export type LinkMaker = () => Link;
 
 /** A connection that is not there after this time will not come. */
 const CONNECTION_TIMEOUT_MS = 3000;
+/**
+ * How long before a session of SASL ends it is renewed. One that is shorter than this, such as by a token that has nearly
+ * expired, kafkajs would renew before every request, which brokers refuse within a second.
+ */
+const RENEW_SESSION_MS = 1000;
 /** Enough for a topic that is being created or a leader that moved. An outage is for the sending queue to wait out. */
 const RETRY = { initialRetryTime: 100, maxRetryTime: 1000, retries: 2 };
 
@@ -30,7 +36,7 @@ export async function loadKafkajs(
   tls: ClientTls | undefined,
   logger: Logger,
 ): Promise<LinkMaker> {
-  const [{ default: kafkajs }] = await Promise.all([import('kafkajs'), mendRequestQueue()]);
+  const [{ default: kafkajs }] = await Promise.all([import('kafkajs'), mendRequestQueue(), mendAnswers()]);
   const { Kafka, logLevel, Partitioners } = kafkajs;
   // Its errors and warnings are those of one attempt, whose outcome the queue reports in our own words.
   const logCreator =
@@ -45,6 +51,7 @@ export async function loadKafkajs(
       brokers: config.brokers,
       connectionTimeout: Math.min(CONNECTION_TIMEOUT_MS, config.timeout),
       requestTimeout: config.timeout,
+      reauthenticationThreshold: RENEW_SESSION_MS,
       retry: RETRY,
       socketFactory: sockets.open,
       // How, the sockets know.

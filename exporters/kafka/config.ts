@@ -42,7 +42,8 @@ export const kafkaExporterConfig = z.strictObject({
   client_id: z.string().min(1).default('windback').describe('The name under which brokers log and limit this client.'),
   timeout: duration
     .prefault('5s')
-    .refine((ms) => ms > 0, 'want more than 0')
+    // The longest delay that a timer of Node can hold, and that a broker is told.
+    .refine((ms) => ms > 0 && ms < 2 ** 31, 'want more than 0 and less than 24d')
     .describe('How long one attempt may take, connecting included.'),
   tls: clientTlsConfig
     .optional()

@@ -54,6 +54,8 @@ type OAuth2Config = z.output<typeof oauth2Config>;
 
 /** Longest that a server of tokens may take, ms. */
 const TOKEN_TIMEOUT_MS = 5000;
+/** More than this is no answer with a token. */
+const ANSWER_BYTES_MAX = 256 * 1024;
 
 /** What kafkajs takes. */
 export function saslOptions({ mechanism, username = '', password = '', token_file, oauth2 }: SaslConfig): SASLOptions {
@@ -92,10 +94,21 @@ async function tokenFrom({ token_url, client_id, client_secret, scopes }: OAuth2
       signal: AbortSignal.timeout(TOKEN_TIMEOUT_MS),
     });
     if (!response.ok) throw new Error(`it answers ${response.status}`);
-    const { access_token: token } = (await response.json()) as { access_token?: unknown };
+    const { access_token: token } = JSON.parse(await textOf(response)) as { access_token?: unknown };
     if (typeof token !== 'string' || token === '') throw new Error('its answer has no access_token');
     return token;
   } catch (error) {
     throw new PipelineError('unreachable', `${token_url} (auth.sasl.oauth2): ${(error as Error).message}`);
   }
+}
+
+async function textOf(response: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    length += piece.length;
+    if (length > ANSWER_BYTES_MAX) throw new Error('its answer is too long for one with a token');
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString('utf8');
 }

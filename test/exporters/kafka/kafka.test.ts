@@ -304,6 +304,7 @@ test.each([
   [{ traces: { encoding: 'otlp_json' } }, 'traces.encoding'],
   [{ producer: { compression: 'zstd' } }, 'producer.compression'],
   [{ timeout: '0s' }, 'timeout'],
+  [{ timeout: '25d' }, 'timeout'],
 ])('the configuration %j is refused', (options, path) => {
   const { error } = kafkaExporterConfig.safeParse(options);
   expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual([path]);

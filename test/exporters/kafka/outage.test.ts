@@ -195,12 +195,25 @@ describe('answers that are lost with their connection', () => {
   });
   afterAll(() => broker?.stop());
 
-  /** The broker gets every request, but the answer to every third is lost. */
-  async function behindProxy(work: () => Promise<void>): Promise<void> {
-    proxy = await startCuttingProxy(PROXY_PORT, broker.port, 3);
+  /** The broker gets every request, but the answer to every third is lost, but for its first `passed` bytes. */
+  async function behindProxy(work: () => Promise<void>, passed = 0): Promise<void> {
+    proxy = await startCuttingProxy(PROXY_PORT, broker.port, 3, passed);
     await work();
     proxy.close();
   }
+
+  test('and are forgotten with it where they came by half', async () => {
+    const topic = 'decisions-half';
+    await broker.createTopic(topic);
+    await behindProxy(async () => {
+      const started = await startQueued({ brokers, topic, timeout: '1s', retry_on_failure: HASTY });
+      const ids = Array.from({ length: 12 }, (_, i) => `d-${i}`);
+      for (const id of ids) await started.exporter.consume(decisions(decisionOf('cart', id)));
+      await started.exporter.stop(AbortSignal.timeout(20_000));
+      expect(damageOf(ids, await readThrough(topic))).toMatchObject(NONE);
+      expect(failedAttempts(started)).toBe(0);
+    }, 11);
+  });
 
   // Within 5s the client's own retries get an answer; within 100ms they do not, so that the queue repeats the batch.
   test.each(['5s', '100ms'])('double and drop no decision, attempts of %s', async (timeout) => {

@@ -2,7 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Broker, findFreePort, startBroker } from '../../../deploy/kafka/broker.ts';
 import { kafkaExporterConfig } from '../../../exporters/kafka/config.ts';
 import { type Certificates, makeCertificates } from '../../support/certificates.ts';
@@ -44,6 +45,7 @@ beforeAll(async () => {
         'scram-sha-512.sasl.jaas.config': `${LOGIN}.scram.ScramLoginModule required;`,
         'oauthbearer.sasl.jaas.config': `${LOGIN}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
       }),
+      'listener.name.sasl_plaintext.plain.connections.max.reauth.ms': '4000',
       'ssl.keystore.type': 'PEM',
       'ssl.keystore.location': file('broker.pem'),
       'ssl.truststore.type': 'PEM',
@@ -103,6 +105,36 @@ describe.each(['SASL_SSL', 'SASL_PLAINTEXT'])('over %s', (listener) => {
     expect(new Set(asked)).toEqual(new Set([`Basic ${Buffer.from('windback:s3cret').toString('base64')}`]));
     server.close();
   });
+});
+
+test('sessions that the brokers keep short are renewed in time', async () => {
+  const topic = 'decisions-renewed';
+  await broker.createTopic(topic);
+  const { exporter } = await startExporter({
+    brokers: [`localhost:${ports['SASL_PLAINTEXT']}`],
+    topic,
+    auth: as('PLAIN'),
+  });
+  const ids = ['d-1', 'd-2', 'd-3', 'd-4'];
+  for (const id of ids) {
+    await exporter.consume(decisions(decisionOf('cart', id)));
+    await sleep(1500);
+  }
+  expect((await readTopic(broker.brokers, topic)).map(({ headers }) => headers['ce_id'])).toEqual(ids);
+}, 20_000);
+
+test('a server of tokens that answers without end is not listened to', async () => {
+  const server = createServer((_, response) => {
+    const piece = 'a'.repeat(64 * 1024);
+    const more = (): void => void (response.writable && response.write(piece, more));
+    more();
+  });
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const token_url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
+  const oauth2 = { token_url, client_id: 'windback', client_secret: 's3cret' };
+  const sasl = { mechanism: 'OAUTHBEARER', oauth2 };
+  await expect(send('SASL_PLAINTEXT', { timeout: '20s', auth: { sasl } })).rejects.toThrow('its answer is too long');
 });
 
 describe('TLS', () => {
