@@ -55,7 +55,8 @@ export function retryAfterMsOf(header: string | undefined, nowMs: number): numbe
 
 function partialSuccessInJson(body: Buffer): PartialSuccess {
   if (body.length === 0) return { rejected: 0, message: '' };
-  const { partialSuccess = {} } = JSON.parse(body.toString('utf8')) as { partialSuccess?: Record<string, unknown> };
+  const said = JSON.parse(body.toString('utf8')) as { partialSuccess?: Record<string, unknown> | null } | null;
+  const partialSuccess = said?.partialSuccess ?? {};
   const rejected =
     partialSuccess['rejectedSpans'] ?? partialSuccess['rejectedDataPoints'] ?? partialSuccess['rejectedLogRecords'];
   const count = Number(rejected ?? 0);
@@ -69,7 +70,8 @@ function statusIn({ type, body }: Answer): RpcStatus {
   try {
     if (type === 'application/x-protobuf') return decodeStatus(body);
     if (type === 'application/json') {
-      const { message } = JSON.parse(body.toString('utf8')) as { message?: unknown };
+      // What stands between may answer anything, also null.
+      const message = (JSON.parse(body.toString('utf8')) as { message?: unknown } | null)?.message;
       return { code: 0, message: typeof message === 'string' ? message : '' };
     }
   } catch (error) {

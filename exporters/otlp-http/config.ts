@@ -25,7 +25,11 @@ export const otlpHttpExporterConfig = z.strictObject({
     'Headers of every request. Never shown.',
   ),
   compression: z.enum(['gzip', 'zstd', 'none']).default('gzip').describe('How requests are compressed.'),
-  timeout: duration.prefault('30s').describe('How long one attempt may take.'),
+  timeout: duration
+    .prefault('30s')
+    // The longest delay that a timer of Node can hold.
+    .refine((ms) => ms > 0 && ms < 2 ** 31, 'want more than 0 and less than 24d')
+    .describe('How long one attempt may take.'),
   ...queuedExporterFields,
 });
 

@@ -30,8 +30,10 @@ export function post(
     const timer = setTimeout(() => {
       abort(new PipelineError('timeout', `${url.href} did not answer within ${timeoutMs} ms`));
     }, timeoutMs);
+    let isAnswered = false;
     request.on('error', fail);
     request.on('response', (response) => {
+      isAnswered = true;
       readAnswer(response).then((answer) => {
         if (!response.complete) return abort(new PipelineError('unreachable', `${url.href}: the answer broke off`));
         resolve(answer);
@@ -42,6 +44,8 @@ export function post(
     request.on('close', () => {
       clearTimeout(timer);
       done();
+      // An answer that is none, such as a change of protocols (101), ends it without an error.
+      if (!isAnswered) fail(new Error('the connection was closed without an answer'));
     });
     request.end(body);
   });

@@ -13,7 +13,8 @@ const target = z
   .transform((text) => {
     const [, scheme, address] = /^(?:(https?):\/\/)?(.*?)\/?$/.exec(text) as RegExpExecArray;
     return { address: address as string, scheme: scheme as 'http' | 'https' | undefined };
-  });
+  })
+  .refine(({ address }) => Number(address.slice(address.lastIndexOf(':') + 1)) <= 65_535, 'want a port up to 65535');
 
 /** What a call itself says is not theirs to say. */
 const NAME = /^(?!grpc-|te$|content-type$|connection$)[0-9a-z_.-]+$/i;
@@ -23,7 +24,10 @@ export const otlpExporterConfig = z.strictObject({
   tls: clientTlsConfig.prefault({}),
   headers: requestHeaders(NAME, 'gRPC metadata').describe('Headers (gRPC metadata) of every request. Never shown.'),
   compression: z.enum(['gzip', 'zstd', 'none']).default('gzip').describe('How requests are compressed.'),
-  timeout: duration.prefault('5s').describe('How long one attempt may take.'),
+  timeout: duration
+    .prefault('5s')
+    .refine((ms) => ms > 0, 'want more than 0')
+    .describe('How long one attempt may take.'),
   ...queuedExporterFields,
 });
 

@@ -157,6 +157,20 @@ describe('what the destination answers', () => {
     expect((await failure((await exporterTo(url)).consume(batch()))).detail).toContain(': no such tenant');
   });
 
+  test.each(['null', '3', '"busy"', '[]', '{"message":null}', '{'])(
+    'JSON of %s says nothing, the status all',
+    async (body) => {
+      let status = 503;
+      const url = await httpServer((_, response) => {
+        response.writeHead(status, { 'content-type': 'application/json' }).end(body);
+      });
+      const exporter = await exporterTo(url);
+      expect((await failure(exporter.consume(batch()))).code).toBe('busy');
+      status = 200;
+      await exporter.consume(batch());
+    },
+  );
+
   const partial = (rejected: number, message: string) => {
     const inner = new Writer();
     inner.varintField(1, rejected);
@@ -218,6 +232,13 @@ describe('a destination that is not there', () => {
     expect((await failure((await exporterTo(within)).consume(batch()))).code).toBe('unreachable');
   });
 
+  test('another protocol instead of an answer: unreachable', async () => {
+    const url = await httpServer((request) => {
+      request.socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n');
+    });
+    expect((await failure((await exporterTo(url)).consume(batch()))).code).toBe('unreachable');
+  });
+
   test('no answer in time: timeout', async () => {
     const exporter = await exporterTo(await httpServer(() => {}), { timeout: '100ms' });
     expect((await failure(exporter.consume(batch()))).code).toBe('timeout');
@@ -231,6 +252,10 @@ describe('a destination that is not there', () => {
     expect((await attempt).code).toBe('stopping');
     await exporter.stop(deadline());
   });
+});
+
+test.each(['0s', '25d'])('a time of %s for an attempt is refused', (timeout) => {
+  expect(otlpHttpExporterConfig.safeParse({ endpoint: 'http://backend:4318', timeout }).success).toBe(false);
 });
 
 test.each(['backend:4318', 'ftp://backend', 'http://user:secret@backend'])('endpoint %s is refused', (endpoint) => {

@@ -243,6 +243,13 @@ test.each([
   expect(otlpExporterConfig.safeParse({ endpoint: 'backend:4317', headers }).success).toBe(false);
 });
 
-test.each(['backend', 'ftp://backend:1', 'http://user:secret@backend:4317'])('endpoint %s is refused', (endpoint) => {
-  expect(otlpExporterConfig.safeParse({ endpoint }).success).toBe(false);
+test('no time for an attempt is refused', () => {
+  expect(otlpExporterConfig.safeParse({ endpoint: 'backend:4317', timeout: '0s' }).success).toBe(false);
 });
+
+test.each(['backend', 'backend:65536', 'ftp://backend:1', 'http://user:secret@backend:4317'])(
+  'endpoint %s is refused',
+  (endpoint) => {
+    expect(otlpExporterConfig.safeParse({ endpoint }).success).toBe(false);
+  },
+);
