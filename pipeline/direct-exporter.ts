@@ -1,8 +1,9 @@
 import type { Batch, Signal } from './batch.ts';
 import type { Component, Consumer } from './component.ts';
-import { asPipelineError, type PipelineError } from './errors.ts';
+import { asPipelineError, PipelineError } from './errors.ts';
 import type { ExporterCounters } from './exporter-counters.ts';
 import type { Account } from './ledger/account.ts';
+import { orAborted } from './queue-entry.ts';
 import type { Logger } from './telemetry/logger.ts';
 
 /** An exporter as pipelines see it. */
@@ -21,6 +22,8 @@ export class DirectExporter implements GuardedExporter {
   readonly #counters: ExporterCounters;
   readonly #logger: Logger;
   #isFailing = false;
+  /** Aborted when its time to stop is over: who waits for an answer may send elsewhere then, after a reload. */
+  readonly #over = new AbortController();
 
   constructor(exporter: Component & Consumer, counters: ExporterCounters, logger: Logger) {
     this.#exporter = exporter;
@@ -33,6 +36,9 @@ export class DirectExporter implements GuardedExporter {
   }
 
   stop(deadline: AbortSignal): Promise<void> {
+    const over = () => this.#over.abort(new PipelineError('stopping', 'it did not answer in time'));
+    if (deadline.aborted) over();
+    else deadline.addEventListener('abort', over, { once: true });
     return this.#exporter.stop(deadline);
   }
 
@@ -45,7 +51,7 @@ export class DirectExporter implements GuardedExporter {
   async take(batch: Batch, account: Account): Promise<void> {
     const { items } = batch;
     try {
-      await this.#exporter.consume(batch);
+      await orAborted(this.#exporter.consume(batch), this.#over.signal);
     } catch (thrown) {
       const error = asPipelineError(thrown);
       account.fail(items, error.code);

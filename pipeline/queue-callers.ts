@@ -13,6 +13,12 @@ export interface Caller {
 /** Callers that wait for a place, first come first served. */
 export class Callers {
   readonly #waiting: Caller[] = [];
+  readonly #onLate: () => void;
+
+  /** `onLate` is called when one has waited in vain: those after it may want less. */
+  constructor(onLate: () => void) {
+    this.#onLate = onLate;
+  }
 
   get first(): Caller | undefined {
     return this.#waiting[0];
@@ -43,6 +49,7 @@ export class Callers {
       if (waiting < 0) return;
       this.#waiting.splice(waiting, 1);
       answer(account.refuse(batch.items, late()));
+      this.#onLate();
     });
     return promise;
   }

@@ -51,7 +51,7 @@ export class QueuedExporter implements GuardedExporter {
   /** For decisions that cannot be kept. */
   readonly #direct: DirectExporter;
   #spool: Spool | undefined;
-  readonly #callers = new Callers();
+  readonly #callers = new Callers(() => this.#letIn());
   readonly #idle: (() => void)[] = [];
   readonly #tried = new Tried();
   /** Ends pauses and attempts and gives up what is left, when the deadline of `stop` has passed. */

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { DecisionBatch } from '../../pipeline/batch.ts';
 import type { Context, Outlets } from '../../pipeline/component.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import type { DecisionEvent } from '../../proto/windback/decision.ts';
@@ -16,13 +17,17 @@ const MAX_NAMED = 20;
 
 /**
  * Decisions on their way to what stands behind the judge: batch by batch, in their order, each until it is taken or
- * refused for good. That may take its time, and nobody waits for it: judging and saving go on meanwhile.
+ * refused for good. That may take its time, and nobody waits for it: judging and saving go on meanwhile. What was refused
+ * goes again together with all that has come since: of several exporters one may refuse for days, and the others, which
+ * get it each time, are not to wait for that one.
  */
 export class HandOn {
   readonly #next: Outlets;
   readonly #context: Context;
-  /** The oldest first; that one may be under way. */
+  /** The oldest first. */
   readonly #waiting: Decisions[] = [];
+  /** How many of them, the first ones, are under way. */
+  #underWay = 0;
   /** Settles when nothing waits any more, or it was stopped. */
   #handing: Promise<void> | undefined;
   /** Aborted when it is to stop: no pause is waited for. */
@@ -83,34 +88,29 @@ export class HandOn {
   }
 
   async #handAll(): Promise<void> {
-    for (let batch = this.#waiting[0]; batch !== undefined; batch = this.#waiting[0]) {
-      if (!(await this.#hand(batch))) break;
-      this.#waiting.shift();
-    }
+    while (this.#waiting.length > 0) if (!(await this.#handFirst())) break;
     this.#handing = undefined;
   }
 
-  /** Whether it is done with: taken, or refused for good. */
-  async #hand(decisions: Decisions): Promise<boolean> {
+  /** Whether the first one is done with: taken, or refused for good. */
+  async #handFirst(): Promise<boolean> {
     const { clock, logger } = this.#context;
     let refused: PipelineError | undefined;
     this.#watch = new AbortController();
     const { signal } = this.#watch;
-    void clock.sleep(LONG_MS, signal).then(() => signal.aborted || this.#tellLate(decisions, refused));
+    void clock.sleep(LONG_MS, signal).then(() => signal.aborted || this.#tellLate(refused));
     try {
+      let batch = batchOf(this.#waiting[0] ?? []);
       for (let pauseMs = PAUSE_MS; !this.#isOver; pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
-        const error = await this.#try(decisions);
+        const error = await this.#try(batch, refused === undefined ? 1 : this.#waiting.length);
         if (error === undefined) return true;
-        if (!error.row.retryable) {
-          this.#drop(decisions, error);
-          return true;
-        }
-        const said = { code: error.code, todo: error.row.todo, decisions: idsOf(decisions) };
+        const said = { code: error.code, todo: error.row.todo, decisions: idsOf(batch.decisions) };
         if (refused === undefined)
           logger.warn(said, `a decision is handed on again until it is taken: ${error.message}`);
         refused = error;
         if (this.#stopping.signal.aborted) return false;
         await clock.sleep(Math.max(pauseMs, error.retryAfterMs ?? 0), this.#stopping.signal);
+        batch = this.#withNew(batch);
       }
       return false;
     } finally {
@@ -118,22 +118,35 @@ export class HandOn {
     }
   }
 
-  /** Why it was refused; undefined where it was taken. */
-  async #try(decisions: Decisions): Promise<PipelineError | undefined> {
-    try {
-      await this.#next.to('decisions').consume({ signal: 'decisions', items: decisions.length, decisions });
-      return undefined;
-    } catch (thrown) {
-      return asPipelineError(thrown);
-    }
+  /** All that waits. The same batch where that is nothing else: an exporter may know how far it came with that. */
+  #withNew(batch: DecisionBatch): DecisionBatch {
+    const all = this.waiting;
+    const isSame = all.length === batch.items && all[0] === batch.decisions[0];
+    return isSame ? batch : batchOf(all);
   }
 
-  /** Once per batch; that it was refused is known from before, that nobody answers is not. */
-  #tellLate(decisions: Decisions, refused: PipelineError | undefined): void {
+  /** Why the batch, of the first `count` that wait, was refused for now; undefined where it is done with. */
+  async #try(batch: DecisionBatch, count: number): Promise<PipelineError | undefined> {
+    this.#underWay = count;
+    try {
+      await this.#next.to('decisions').consume(batch);
+    } catch (thrown) {
+      const error = asPipelineError(thrown);
+      if (error.row.retryable) return error;
+      this.#drop(batch.decisions, error);
+    } finally {
+      this.#underWay = 0;
+    }
+    this.#waiting.splice(0, count);
+    return undefined;
+  }
+
+  /** Once, until they are taken; that they were refused is known from before, that nobody answers is not. */
+  #tellLate(refused: PipelineError | undefined): void {
     const error = refused ?? new PipelineError('timeout', 'what decisions are handed on to does not answer');
     this.#context.logger.error(
-      { code: error.code, todo: error.row.todo, decisions: idsOf(decisions) },
-      `decisions have not been taken for ${LONG_MS / 1000} s, and those after them wait: ${error.message}`,
+      { code: error.code, todo: error.row.todo, decisions: idsOf(this.waiting) },
+      `decisions have not been taken for ${LONG_MS / 1000} s: ${error.message}`,
     );
   }
 
@@ -148,12 +161,16 @@ export class HandOn {
   /** Where nothing is taken for days, the oldest give way; but for those under way, which may have arrived. */
   #makeRoom(): void {
     let count = this.#waiting.reduce((sum, { length }) => sum + length, 0);
-    while (count > MAX_DECISIONS && this.#waiting.length > 2) {
-      const [dropped = []] = this.#waiting.splice(1, 1);
+    while (count > MAX_DECISIONS && this.#waiting.length > this.#underWay + 1) {
+      const [dropped = []] = this.#waiting.splice(this.#underWay, 1);
       count -= dropped.length;
       this.#drop(dropped, new PipelineError('queue_overflow', `more than ${MAX_DECISIONS} decisions wait to be taken`));
     }
   }
+}
+
+function batchOf(decisions: Decisions): DecisionBatch {
+  return { signal: 'decisions', items: decisions.length, decisions };
 }
 
 function idsOf(decisions: Decisions): string[] {

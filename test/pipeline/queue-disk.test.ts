@@ -175,12 +175,12 @@ describe('a queue on disk', () => {
   });
 
   test('drops what is damaged, and says so', async () => {
-    const life = await new Life(works, { max_memory: '1B' }).started();
-    life.attempt = fails('unreachable');
+    const gate = Promise.withResolvers<void>();
+    const life = await new Life(() => gate.promise, { max_memory: '1B' }).started();
     for (let i = 1; i <= 3; i++) await life.send(telemetry(i));
+    await until(() => life.attempts === 2);
     rmSync(directory, { recursive: true });
-    life.attempt = works;
-    await life.clock.advanceTo(1000);
+    gate.resolve();
     await until(() => life.read('items') === 0);
     // Two were under way, and so in hand; the third has to be read.
     expect([life.items('sent'), life.items('dropped')]).toEqual([3, 3]);

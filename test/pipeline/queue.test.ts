@@ -178,6 +178,17 @@ describe('the sending queue', () => {
     await bench.clock.advanceTo(1000);
     expect(answers).toEqual(['first taken', 'second queue_full', 'third queue_full']);
   });
+
+  test('who waited in vain for more than there is keeps nobody out who needs less', async () => {
+    const queue = queueConfig.parse({ queue_size: 10, sizer: 'items', num_consumers: 1, block_timeout: '1s' });
+    const bench = new Bench(hangs, { sending_queue: queue, retry_on_failure: RETRY });
+    await bench.exporter.start();
+    expect(await bench.send(telemetry(6))).toBe('taken');
+    const [large, small] = [bench.send(telemetry(5)), bench.clock.advanceTo(500).then(() => bench.send(telemetry(4)))];
+    await bench.clock.advanceTo(2000);
+    expect([await large, await small]).toEqual(['queue_full', 'taken']);
+    await outcome(bench.exporter.stop(AbortSignal.abort()));
+  });
 });
 
 describe('retries', () => {
@@ -326,5 +337,18 @@ describe('an exporter without a queue', () => {
     bench.attempt = async () => Promise.reject(new PipelineError('rejected', 'some of them', { items: 1 }));
     expect(await bench.send(telemetry(4))).toBe('taken');
     expect([bench.items('accepted'), bench.items('sent'), bench.items('dropped', 'rejected')]).toEqual([6, 5, 1]);
+  });
+
+  test('that does not answer is not waited for once its time to stop is over: the caller may send elsewhere', async () => {
+    const bench = new Bench(hangs, {});
+    await bench.exporter.start();
+    const sent = bench.send(health(1, 'decisions'));
+    const deadline = new AbortController();
+    const stopped = bench.exporter.stop(deadline.signal);
+    expect(await Promise.race([sent, settled().then(() => 'waits')])).toBe('waits');
+    deadline.abort();
+    expect(await sent).toBe('stopping');
+    await stopped;
+    expect([bench.items('refused'), bench.items('accepted')]).toEqual([1, 0]);
   });
 });

@@ -1,7 +1,9 @@
 /** Decisions that what stands behind the judge does not take, or not at once. */
 import { describe, expect, it } from 'vitest';
+import type { Batch } from '../../../pipeline/batch.ts';
 import { ManualClock } from '../../../pipeline/clock.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
+import { Fanout } from '../../../pipeline/fanout.ts';
 import { MemoryStorage } from '../../../pipeline/storage.ts';
 import { HandOn } from '../../../processors/verdict/hand-on.ts';
 import { VerdictProcessor } from '../../../processors/verdict/verdict.ts';
@@ -84,6 +86,40 @@ describe('decisions are handed on', () => {
     expect(await counted(context, 'windback_processor_dropped_items_total', labels)).toBe(2);
   });
 
+  it('again as the same batch, for an exporter that knows how far it came with it, until others join', async () => {
+    const { clock, context } = line();
+    const batches: Batch[] = [];
+    const refusing = { consume: (batch: Batch) => (batches.push(batch), Promise.reject(full())) };
+    const handOn = new HandOn({ to: () => refusing, has: () => true }, context);
+    handOn.add([decision('1')]);
+    await clock.advanceTo(5000);
+    expect([batches.length, new Set(batches).size]).toEqual([3, 1]);
+    handOn.add([decision('2')]);
+    await clock.advanceTo(20_000);
+    expect([batches.length, new Set(batches).size]).toEqual([5, 2]);
+    await handOn.stop(over());
+  });
+
+  it('to all exporters, also while one of them refuses, which gets all of them in order once it takes them', async () => {
+    const { clock, context } = line();
+    const [broker, file] = [new Sink(['decisions']), new Sink(['decisions'])];
+    let isFull = true;
+    file.answer = () => (isFull ? Promise.reject(full()) : Promise.resolve());
+    const both = new Fanout();
+    for (const sink of [broker, file]) both.add({ mutates: false, consumer: sink.to() });
+    const handOn = new HandOn({ to: () => both, has: () => true }, context);
+    for (const [i, id] of ['1', '2', '3'].entries()) {
+      handOn.add([decision(id)]);
+      await clock.advanceTo((i + 1) * 40_000);
+    }
+    expect([...new Set(idsOf(broker))]).toEqual(['1', '2', '3']);
+    expect(handOn.waiting).toHaveLength(3);
+    isFull = false;
+    await clock.advanceTo(200_000);
+    expect(idsOf(file)).toEqual(['1', '2', '3']);
+    expect([handOn.waiting, clock.alarms]).toEqual([[], 0]);
+  });
+
   it('as many as are remembered at most: what waits longest gives way, but for what is under way', async () => {
     const { handOn, context, will } = line();
     will(never);
@@ -92,6 +128,23 @@ describe('decisions are handed on', () => {
     expect([waiting.length, ...waiting.slice(0, 3), waiting.at(-1)]).toEqual([1000, '0', '11', '12', '1009']);
     const labels = { processor: 'verdict', signal: 'decisions', reason: 'queue_overflow' };
     expect(await counted(context, 'windback_processor_dropped_items_total', labels)).toBe(10);
+  });
+
+  it('as many as are remembered at most: of what was refused, and is in a pause, the oldest gives way', async () => {
+    const { handOn, clock, sink, will } = line();
+    will(() => Promise.reject(full()));
+    for (let i = 0; i < 1000; i++) handOn.add([decision(`${i}`)]);
+    await clock.advanceTo(10_000);
+    handOn.add([decision('1000')]);
+    will(async () => {});
+    await clock.advanceTo(60_000);
+    expect([sink.batches.length, idsOf(sink).length, idsOf(sink)[0], idsOf(sink).at(-1)]).toEqual([
+      1,
+      1000,
+      '1',
+      '1000',
+    ]);
+    expect([handOn.waiting, clock.alarms]).toEqual([[], 0]);
   });
 });
 
