@@ -15,8 +15,9 @@ const moment = z.iso.datetime({ offset: true });
 
 const storedOverride = z.strictObject({
   kind: z.enum(OVERRIDE_KINDS),
-  service: text(1000).min(1),
-  version: text(500).min(1).nullable(),
+  // As telemetry has them, where a bare name or no version was given: what could be set must be readable again.
+  service: z.string().min(1),
+  version: z.string().min(1).nullable(),
   until: moment.nullable(),
   by: text(200),
   reason: text(1000),

@@ -5,13 +5,14 @@ const MAX_EVENTS = 100;
 
 /** Deployment events of a service that take effect when the block of their time is judged. */
 export class WaitingEvents {
+  /** In their order. */
   #events: DeploymentEvent[] = [];
 
   /** False where there are too many: then the last of all is left out. */
   add(event: DeploymentEvent): boolean {
-    this.#events.push(event);
+    this.#events.splice(this.#placeOf(event), 0, event);
     if (this.#events.length <= MAX_EVENTS) return true;
-    this.#events.sort(inOrder).pop();
+    this.#events.pop();
     return false;
   }
 
@@ -25,7 +26,7 @@ export class WaitingEvents {
     if (this.#events.length === 0) return [];
     const due = this.#events.filter(({ atSeconds }) => atSeconds < end);
     this.#events = this.#events.filter(({ atSeconds }) => atSeconds >= end);
-    return due.sort(inOrder);
+    return due;
   }
 
   save(): readonly DeploymentEvent[] {
@@ -33,7 +34,19 @@ export class WaitingEvents {
   }
 
   restore(events: readonly DeploymentEvent[]): void {
-    this.#events = [...events];
+    this.#events = [...events].sort(inOrder);
+  }
+
+  /** By halves: one request can announce more than can be sorted again for each of them. */
+  #placeOf(event: DeploymentEvent): number {
+    let low = 0;
+    let high = this.#events.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (inOrder(this.#events[middle] as DeploymentEvent, event) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 }
 

@@ -74,8 +74,8 @@ describe('refused', () => {
 test('saved and restored it is the same, in whatever order it was set', () => {
   const request = fc.record({
     kind: fc.constantFrom<OverrideKind>('pin', 'ignore', 'approve'),
-    service: fc.constantFrom('a', 'a/b/c', '["a"]', '__proto__'),
-    version: fc.constantFrom('1', '2', 'é€'),
+    service: fc.constantFrom('a', 'a/b/c', '["a"]', '__proto__', `a/b\u200b/${'c'.repeat(1000)}`),
+    version: fc.constantFrom('1', '2', 'é€', '1\u001b[2J\u200f', '1'.repeat(501)),
     until: fc.constantFrom(null, '2026-01-01T01:00:00Z', '2026-01-02T00:00:00+02:00'),
     by: fc.constantFrom('', 'ada'),
     reason: fc.constantFrom('', 'it\'s "good"'),
