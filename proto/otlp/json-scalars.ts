@@ -55,7 +55,8 @@ function boolOf(value: unknown): boolean {
   return value;
 }
 
-const NUMERAL = /^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+/** Read in one way only: else digits without end would be tried in as many ways as there are. */
+const NUMERAL = /^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 
 function doubleOf(value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value;
@@ -73,6 +74,9 @@ function int32Of(value: unknown, min: number, max: number): number {
   if (whole < min || whole > max) throw new JsonValueError(`must be from ${min} to ${max}`);
   return whole;
 }
+
+/** A bigint of a million digits takes half a second, and far more are a few bytes of gzip. No number is as long. */
+export const DIGITS_MAX = 400;
 
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
@@ -92,6 +96,7 @@ function int64Of(value: unknown, unsigned: boolean): number | Halves {
 function wholeNumber(value: unknown): number | bigint {
   if (typeof value === 'bigint') return value;
   if (typeof value === 'string' && /^-?\d+$/.test(value)) {
+    if (value.length > DIGITS_MAX) throw new JsonValueError(`must not have more than ${DIGITS_MAX} digits`);
     return value.length < 16 ? Number(value) : BigInt(value);
   }
   const number = typeof value === 'string' && NUMERAL.test(value) ? Number(value) : value;

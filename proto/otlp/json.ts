@@ -2,7 +2,7 @@ import protobuf from 'protobufjs';
 import type { TelemetrySignal } from './columns.ts';
 import { excessOf } from './json-bounds.ts';
 import { type FieldPlan, NESTING_MAX, planOf } from './json-plan.ts';
-import { type ScalarValue, isDefault, JsonValueError, kindOf, scalarOf } from './json-scalars.ts';
+import { DIGITS_MAX, type ScalarValue, isDefault, JsonValueError, kindOf, scalarOf } from './json-scalars.ts';
 import { requestType } from './schema.ts';
 
 /** JSON that is not a valid OTLP request. The message names the place and never quotes the content. */
@@ -161,7 +161,8 @@ const MAY_LOSE_DIGITS = /[:,[]\s*-?\d{16}/;
 /** A reviver; V8 hands it the number's own text as the third argument (ECMAScript "JSON.parse source text access"). */
 function keepDigits(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
   if (typeof value !== 'number' || Number.isSafeInteger(value)) return value;
-  return /^-?\d+$/.test(context?.source ?? '') ? BigInt(context?.source as string) : value;
+  const { source = '' } = context ?? {};
+  return source.length <= DIGITS_MAX && /^-?\d+$/.test(source) ? BigInt(source) : value;
 }
 
 /** V8 quotes the text around the mistake; that may be anybody's data, so only the kind and the place are kept. */

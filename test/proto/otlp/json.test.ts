@@ -128,6 +128,7 @@ describe('OTLP/JSON problems', () => {
     [spans({ name: 5 }), `${span}.name: must be a string, not a number`],
     [spans({ startTimeUnixNano: -1 }), `${span}.startTimeUnixNano: must be from 0 to 18446744073709551615`],
     [spans({ startTimeUnixNano: 'now' }), `${span}.startTimeUnixNano: must be a whole number, or one in a string`],
+    [spans({ startTimeUnixNano: '9'.repeat(401) }), `${span}.startTimeUnixNano: must not have more than 400 digits`],
     [spans({ startTimeUnixNano: true }), `${span}.startTimeUnixNano: must be a whole number, not a boolean`],
     [spans({ startTimeUnixNano: 1.5 }), `${span}.startTimeUnixNano: must be a whole number`],
     [spans({ droppedEventsCount: 2 ** 32 }), `${span}.droppedEventsCount: must be from 0 to 4294967295`],
@@ -170,6 +171,14 @@ describe('OTLP/JSON problems', () => {
     ['numbers', `[${'1,'.repeat(JSON_VALUES_MAX)}1]`, `it holds more than ${JSON_VALUES_MAX} values`],
   ])('is not made to take far more memory than its text: %s', (_, bomb, problem) => {
     expect(() => parseJson(bomb)).toThrow(`not taken: ${problem}`);
+  });
+
+  it('is not kept busy by digits without end', () => {
+    const digits = '9'.repeat(4_000_000);
+    expect(problem(attributes({ doubleValue: `${digits}x` }))).toMatch(/must be a number, one in a string/);
+    expect(problem(attributes({ intValue: `${digits}x` }))).toMatch(/must be a whole number, or one in a string$/);
+    expect(problem(attributes({ intValue: digits }))).toMatch(/must not have more than 400 digits$/);
+    expect(parseJson(`[${digits},${'9'.repeat(400)}]`)).toEqual([Infinity, 10n ** 400n - 1n]);
   });
 
   it('takes a long text for what it is', () => {
