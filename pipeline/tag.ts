@@ -26,6 +26,15 @@ export interface Tagged {
 /** The version of a resource that names none: counted and shown, never judged. */
 export const UNKNOWN_VERSION = 'unknown';
 
+/** UTF-16 units. Senders choose names, as long as a request may be, and whoever judges keeps them and saves them. */
+const NAME_LENGTH_MAX = 500;
+
+/** A name as it counts: of one that is longer than any is, the beginning stands for it. */
+export function nameOf(text: string): string {
+  // By way of bytes: a slice would keep all of the text alive.
+  return text.length <= NAME_LENGTH_MAX ? text : Buffer.from(text.slice(0, NAME_LENGTH_MAX)).toString();
+}
+
 /** `namespace/service/environment`, with `%` and `/` inside the parts percent-encoded so that keys stay distinct. */
 export function serviceKeyOf(namespace: string, service: string, environment: string): string {
   return [namespace, service, environment].map((part) => part.replace(/[%/]/g, encodeURIComponent)).join('/');

@@ -2,7 +2,7 @@ import type { LogColumns } from '../../proto/otlp/columns.ts';
 import { type AttributeValue, readAttributes } from '../../proto/otlp/resource.ts';
 import type { DeploymentEvent } from '../../proto/windback/health.ts';
 import type { TelemetryBatch } from '../../pipeline/batch.ts';
-import type { Tag } from '../../pipeline/tag.ts';
+import { nameOf, type Tag } from '../../pipeline/tag.ts';
 import type { Naming } from './resolve.ts';
 
 /** LogRecord.attributes. */
@@ -87,5 +87,5 @@ function weightOf(attributes: ReadonlyMap<string, AttributeValue>): number | nul
 }
 
 function text(value: AttributeValue): string {
-  return value === undefined || typeof value === 'object' ? '' : String(value);
+  return value === undefined || typeof value === 'object' ? '' : nameOf(String(value));
 }

@@ -1,3 +1,6 @@
+import { compilePattern } from '../../pipeline/pattern/pattern.ts';
+import { PatternError } from '../../pipeline/pattern/syntax.ts';
+import { nameOf } from '../../pipeline/tag.ts';
 import type { AttributeValue } from '../../proto/otlp/resource.ts';
 import type { DeploymentConfig } from './config.ts';
 
@@ -33,7 +36,7 @@ export function compileNaming(config: DeploymentConfig): Naming {
   const parts = (attributes: Attributes) =>
     config.cohort_by.map((key) => textOf(attributes.get(key))).filter((part) => part !== '');
   return {
-    name: (version, attributes) => [rewrite(version), ...parts(attributes)].join('+'),
+    name: (version, attributes) => nameOf([rewrite(version), ...parts(attributes)].join('+')),
     isComplete: (attributes) => parts(attributes).length === config.cohort_by.length,
   };
 }
@@ -79,20 +82,36 @@ function hashOf(replicaSet: string): string {
 function compileMapping(rules: DeploymentConfig['mapping']): (version: string) => string {
   const compiled = rules.map(({ match, pattern, version }) => ({
     matcher: pattern === undefined ? undefined : new RegExp(`^(?:${pattern})$`, 'u'),
+    mayMatch: pattern === undefined ? undefined : swiftTest(`^(?:${pattern})$`),
     match,
     version,
   }));
   return (found) => {
-    for (const { matcher, match, version } of compiled) {
+    for (const { matcher, mayMatch, match, version } of compiled) {
       if (match === found) return version;
-      if (matcher?.test(found)) return found.replace(matcher, version);
+      // A version of no characters would be none: what was found stays.
+      if (matcher !== undefined && mayMatch?.(found) && matcher.test(found))
+        return found.replace(matcher, version) || found;
     }
     return found;
   };
 }
 
+/**
+ * Tells in a time that depends on the length alone whether a pattern fits: JavaScript's own engine, which knows the groups,
+ * can be kept busy for hours by a version that nearly does. What only that engine understands is left to it.
+ */
+function swiftTest(source: string): (text: string) => boolean {
+  try {
+    return compilePattern(source);
+  } catch (thrown) {
+    if (thrown instanceof PatternError) return () => true;
+    throw thrown;
+  }
+}
+
 /** A list counts by its first entry: image tags come as one. */
 export function textOf(value: AttributeValue): string {
   if (Array.isArray(value)) return textOf(value[0] as AttributeValue);
-  return value === undefined ? '' : String(value).trim();
+  return value === undefined ? '' : nameOf(String(value).trim());
 }

@@ -212,7 +212,9 @@ export class Accumulator {
     let untilTurn = SERIES_PER_TURN;
     for (const resource of resources.values()) {
       resource.forEachSlot((slot, series) => {
-        at(slot).series.push(...series);
+        const { series: all } = at(slot);
+        // Not spread: one slot of one resource can have more of them than fit on the stack.
+        for (const one of series) all.push(one);
         untilTurn -= series.length;
       });
       if (untilTurn > 0) continue;
@@ -228,11 +230,13 @@ export class Accumulator {
   /** Makes room where names crowd. Only between flushes: no series to come holds an index then. */
   #forgetNames(): void {
     let all = 0;
+    let bytes = 0;
     for (const [key, { operations, names }] of this.#tables) {
+      bytes += operations.bytes;
       if (names.size > CROWDED_NAMES) this.#tables.set(key, { operations, names: new NameTable() });
       else all += names.size;
     }
-    if (all > MAX_ALL_NAMES) this.#tables.clear();
+    if (all > MAX_ALL_NAMES || bytes > MAX_OPERATION_BYTES) this.#tables.clear();
   }
 
   #tablesOf(serviceKey: string): Tables {
@@ -254,3 +258,5 @@ const MAX_SERVICE_KEYS = 10_000;
 const CROWDED_NAMES = MAX_NAMES * 0.75;
 /** Names of all service keys together, of some 400 bytes each. */
 const MAX_ALL_NAMES = 100_000;
+/** Operations of all service keys together: of a million with names that people gave them. */
+const MAX_OPERATION_BYTES = 128 * 1024 * 1024;

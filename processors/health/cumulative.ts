@@ -35,6 +35,12 @@ const START_JITTER_SECONDS = 1;
 const USUAL_INTERVAL_SECONDS = 60;
 /** How long after the last point a reset counts as seen, in intervals. */
 const SEEN_INTERVALS = 2;
+/** What all series of a table take at most, whatever their number: senders choose their names and buckets. */
+const TABLE_BYTES_MAX = 128 * 1024 * 1024;
+/** Larger ones are not kept. So a table from which something had to go is at least half full. */
+const SERIES_BYTES_MAX = TABLE_BYTES_MAX / 2;
+/** What a series takes beside its key and buckets, roughly. */
+const SERIES_BYTES = 512;
 
 /** What `point` says after `last`, of which the exports come every `intervalSeconds`. */
 export function progressOf(
@@ -69,21 +75,27 @@ interface Known<Point> {
   readonly intervalSeconds: number;
 }
 
-/** The last point of each cumulative series, at most `limit` of them. */
+/** The last point of each cumulative series, at most `limit` of them, and `TABLE_BYTES_MAX` of memory. */
 export class CumulativeTable<Point extends CumulativePoint> {
   readonly #known: LRUCache<string, Known<Point>>;
   readonly #limit: number;
 
-  constructor(limit: number) {
+  /** `bytesOf`: what a point takes, where that is more than a few numbers. */
+  constructor(limit: number, bytesOf: (point: Point) => number = () => 0) {
     this.#limit = limit;
-    this.#known = new LRUCache({ max: limit });
+    this.#known = new LRUCache({
+      max: limit,
+      maxSize: TABLE_BYTES_MAX,
+      maxEntrySize: SERIES_BYTES_MAX,
+      sizeCalculation: ({ point }, key) => SERIES_BYTES + key.length + bytesOf(point),
+    });
   }
 
   /** Takes the next point of the series `key`. `last` is the one before it, where `progress` is `continues`. */
   advance(key: string, point: Point): { readonly progress: Progress; readonly last: Point | undefined } {
     const known = this.#known.get(key);
     // In a full table a series may have been forgotten: then it is not known to be young.
-    const isForgotten = known === undefined && this.#known.size >= this.#limit;
+    const isForgotten = known === undefined && this.#isFull;
     const progress = progressOf(known?.point, point, known?.intervalSeconds);
     if (progress !== 'late') {
       const gap = known === undefined ? 0 : point.timeSeconds - known.point.timeSeconds;
@@ -91,7 +103,12 @@ export class CumulativeTable<Point extends CumulativePoint> {
         progress === 'continues' && gap > 0 ? gap : (known?.intervalSeconds ?? USUAL_INTERVAL_SECONDS);
       this.#known.set(key, { point, intervalSeconds });
     }
-    return { progress: isForgotten && progress === 'new' ? 'first' : progress, last: known?.point };
+    const isKept = !isForgotten && this.#known.has(key);
+    return { progress: !isKept && progress === 'new' ? 'first' : progress, last: known?.point };
+  }
+
+  get #isFull(): boolean {
+    return this.#known.size >= this.#limit || this.#known.calculatedSize >= TABLE_BYTES_MAX - SERIES_BYTES_MAX;
   }
 }
 

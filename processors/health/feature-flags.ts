@@ -1,5 +1,5 @@
 import type { TelemetryBatch } from '../../pipeline/batch.ts';
-import { serviceKeyOf, type Tag, UNKNOWN_VERSION } from '../../pipeline/tag.ts';
+import { nameOf, serviceKeyOf, type Tag, UNKNOWN_VERSION } from '../../pipeline/tag.ts';
 import type { SpanColumns } from '../../proto/otlp/columns.ts';
 import { traceIdOf } from '../../proto/otlp/ids.ts';
 import { text } from '../../proto/otlp/resource.ts';
@@ -150,5 +150,5 @@ function eventName(bytes: Uint8Array, offset: number, length: number): string {
 
 /** Variants are text by the conventions; providers also write true and 1. */
 function textOf(value: CelValue | undefined): string {
-  return value === undefined || typeof value === 'object' ? '' : String(value);
+  return value === undefined || typeof value === 'object' ? '' : nameOf(String(value));
 }

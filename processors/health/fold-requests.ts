@@ -34,7 +34,7 @@ interface RequestMetric {
 
 /** Folds request-duration histograms. Cumulative ones are turned into differences. */
 export class RequestFolder {
-  readonly #totals = new CumulativeTable<Total>(MAX_CUMULATIVE_SERIES);
+  readonly #totals = new CumulativeTable<Total>(MAX_CUMULATIVE_SERIES, ({ histogram }) => bytesOf(histogram));
   readonly #histograms = new HistogramReader();
   readonly #attributes = new RequestAttributesReader();
   readonly #keys = new SeriesKeys(MAX_CUMULATIVE_SERIES);
@@ -161,6 +161,11 @@ function problemOf({ count, sum, bounds, counts, total }: HistogramPoint, kind: 
     if (!Number.isFinite(bound) || (i > 0 && bound <= (bounds[i - 1] as number))) return 'badBounds';
   }
   return counts.length > bounds.length ? 'malformed' : undefined;
+}
+
+/** Bounds that points have in common count for each. */
+function bytesOf({ bounds, counts }: HistogramPoint): number {
+  return (bounds.length + counts.length) * 8;
 }
 
 function sumOf(counts: readonly number[]): number {

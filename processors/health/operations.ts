@@ -6,11 +6,16 @@ import { text } from '../../proto/otlp/resource.ts';
 export const OTHER = 'other';
 
 const INITIAL_CACHE = 64;
+/** Bytes of a method and of a route that count: the beginning of a longer one stands for it, since names are kept. */
+const LONGEST_NAME = 500;
+/** What an operation takes beside its name, roughly; the name is there as words and as text. */
+const OPERATION_BYTES = 64;
 
 /** Interns operation names that lie as byte ranges in requests: `method route`, or one name. */
 export class OperationTable {
   readonly #ranges: RangeTable;
   readonly #names: string[] = [OTHER];
+  #bytes = 0;
   /** Of the scanner's table whose numbers are in the cache: the table itself would be kept alive by each quiet service. */
   #generation = 0;
   /** Numbers that the scanner has given to texts, and the index of each plus one: one slot for many numbers. */
@@ -22,6 +27,11 @@ export class OperationTable {
     this.#ranges = new RangeTable(limit);
   }
 
+  /** What it takes, roughly. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   name(index: number): string {
     return this.#names[index] as string;
   }
@@ -29,9 +39,12 @@ export class OperationTable {
   /** The index of the operation; 0 (`other`) when the limit is reached. */
   intern(bytes: Uint8Array, method: number, methodLength: number, route: number, routeLength: number): number {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const index = this.#ranges.numberOf(view, method, methodLength, route, routeLength);
-    if (index === this.#names.length)
-      this.#names.push(nameOf(text(bytes, method, methodLength), text(bytes, route, routeLength)));
+    const [first, second] = [Math.min(methodLength, LONGEST_NAME), Math.min(routeLength, LONGEST_NAME)];
+    const index = this.#ranges.numberOf(view, method, first, route, second);
+    if (index === this.#names.length) {
+      this.#names.push(nameOf(text(bytes, method, first), text(bytes, route, second)));
+      this.#bytes += OPERATION_BYTES + 2 * (first + second);
+    }
     return index;
   }
 

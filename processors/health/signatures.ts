@@ -7,8 +7,9 @@ import { traceIdOf } from '../../proto/otlp/ids.ts';
 import { readAttributes } from '../../proto/otlp/resource.ts';
 import { NO_OPERATION, type ResourceSeries } from './accumulator.ts';
 import { NO_SLOT, slotOf } from './event-time.ts';
-import { mask, TEMPLATE_LENGTH } from './mask.ts';
+import { LOOKED_AT, mask, TEMPLATE_LENGTH } from './mask.ts';
 import type { NameTable } from './names.ts';
+import { OTHER } from './operations.ts';
 import type { FoldPolicy, Tally } from './policy.ts';
 import { orMalformed } from './malformed.ts';
 import { topFrame } from './top-frame.ts';
@@ -28,6 +29,15 @@ const NO_TEXT = '(no text)';
 const CACHED_TEMPLATES = 2048;
 const CACHED_BODY_BYTES = 4096;
 
+/**
+ * Characters that are looked through from flush to flush, for one service key and for all: a second's work, where senders
+ * make it as hard as they can. An outage can bring more; nothing else would be done meanwhile.
+ */
+const LOOKED_THROUGH_MAX = 500_000;
+const LOOKED_THROUGH_OF_ALL_MAX = 1_000_000;
+/** What a stack trace counts as: it takes at most as long as a message of so many characters, most take a tenth of that. */
+const STACK_CHARACTERS = 300;
+
 /** Folds what failing spans and error records say into signatures: each a cause, told apart by its text alone. */
 export class SignatureFolder {
   readonly #minSeverity: number;
@@ -35,6 +45,9 @@ export class SignatureFolder {
   readonly #templates = new LRUCache<string, string>({ max: CACHED_TEMPLATES });
   /** New strings since the last flush, by service key. */
   #added = new Map<NameTable, number>();
+  /** Characters looked through since then, by service key, and of all. */
+  #looked = new Map<NameTable, number>();
+  #lookedOfAll = 0;
 
   /** `maxPerFlush`: new strings per service key and flush; what exceeds it becomes `other`. */
   constructor(minSeverity: number, maxPerFlush: number) {
@@ -45,6 +58,8 @@ export class SignatureFolder {
   /** To be called at every flush. */
   flushed(): void {
     this.#added = new Map();
+    this.#looked = new Map();
+    this.#lookedOfAll = 0;
   }
 
   /** The exceptions of span i, of whichever kind, which has an error status. */
@@ -63,7 +78,10 @@ export class SignatureFolder {
     const exceptions = orMalformed(() => exceptionsOf(batch.bytes, offset, length, EXCEPTIONS_MAX), tally);
     if (exceptions === undefined || exceptions.length === 0) return;
     const traceId = traceIdOf(batch.bytes, offset, length, SPAN_TRACE_ID);
-    for (const exception of exceptions) this.#add(signatureOf(exception), slot, resource, traceId, tally);
+    for (const exception of exceptions) {
+      const signature = this.#ofException(exception, resource.names);
+      this.#add(signature, slot, resource, traceId, tally);
+    }
   }
 
   /** Record i, where it is severe enough. */
@@ -79,28 +97,45 @@ export class SignatureFolder {
     const { bytes } = batch;
     const offset = columns.offset[i] as number;
     const length = columns.length[i] as number;
-    const signature = orMalformed(() => this.#signatureOfRecord(bytes, offset, length), tally);
+    const signature = orMalformed(() => this.#signatureOfRecord(bytes, offset, length, resource.names), tally);
     if (signature === undefined) return;
     this.#add(signature, slot, resource, traceIdOf(bytes, offset, length, LOG_TRACE_ID), tally);
   }
 
-  #signatureOfRecord(bytes: Uint8Array, offset: number, length: number): string {
+  #signatureOfRecord(bytes: Uint8Array, offset: number, length: number, names: NameTable): string {
     const exception = exceptionIn(readAttributes(bytes, offset, length, LOG_ATTRIBUTES));
-    return exception.type === '' ? this.#template(bytes, offset, length) : signatureOf(exception);
+    return exception.type === '' ? this.#template(bytes, offset, length, names) : this.#ofException(exception, names);
   }
 
-  #template(bytes: Uint8Array, offset: number, length: number): string {
+  #ofException(exception: Exception, names: NameTable): string {
+    const { message, stacktrace } = exception;
+    if (stacktrace !== '' && !this.#mayLook(names, STACK_CHARACTERS)) return OTHER;
+    const frame = topFrame(stacktrace);
+    if (frame === '' && !this.#mayLook(names, Math.min(message.length, LOOKED_AT))) return OTHER;
+    return signatureOf(exception, frame);
+  }
+
+  #template(bytes: Uint8Array, offset: number, length: number, names: NameTable): string {
     const range = bodyRange(bytes, offset, length);
     if (range === undefined) return NO_TEXT;
     const [start, size] = range;
-    if (size > CACHED_BODY_BYTES) return templateOf(readBody(bytes, start, size));
-    const key = Buffer.from(bytes.buffer, bytes.byteOffset + start, size).toString('latin1');
-    let template = this.#templates.get(key);
-    if (template === undefined) {
-      template = templateOf(readBody(bytes, start, size));
-      this.#templates.set(key, template);
-    }
+    const isKept = size <= CACHED_BODY_BYTES;
+    const key = isKept ? Buffer.from(bytes.buffer, bytes.byteOffset + start, size).toString('latin1') : '';
+    const known = isKept ? this.#templates.get(key) : undefined;
+    if (known !== undefined) return known;
+    if (!this.#mayLook(names, Math.min(size, LOOKED_AT))) return OTHER;
+    const template = templateOf(readBody(bytes, start, size));
+    if (isKept) this.#templates.set(key, template);
     return template;
+  }
+
+  /** Whether there is time to look through so many characters; if so, they count as looked through. */
+  #mayLook(names: NameTable, characters: number): boolean {
+    const looked = (this.#looked.get(names) ?? 0) + characters;
+    if (looked > LOOKED_THROUGH_MAX || this.#lookedOfAll + characters > LOOKED_THROUGH_OF_ALL_MAX) return false;
+    this.#looked.set(names, looked);
+    this.#lookedOfAll += characters;
+    return true;
   }
 
   #add(signature: string, slot: number, resource: ResourceSeries, traceId: string, tally: Tally): void {
@@ -126,8 +161,7 @@ export class SignatureFolder {
 }
 
 /** `TYPE at FRAME`; where the frame is not known, type and template of the message. */
-export function signatureOf({ type, message, stacktrace }: Exception): string {
-  const frame = topFrame(stacktrace);
+export function signatureOf({ type, message, stacktrace }: Exception, frame = topFrame(stacktrace)): string {
   const said = frame === '' ? mask(message) : `at ${frame}`;
   const name = type.slice(0, TEMPLATE_LENGTH).trim();
   const separator = frame === '' && name !== '' && said !== '' ? ': ' : ' ';

@@ -8,11 +8,15 @@ import { mask } from './mask.ts';
 /** How much of a stack trace is looked at, at its head and, for Python, at its tail; UTF-16 units. */
 const HEAD = 4000;
 const TAIL = 2000;
+/** Lines of the head, likewise: shorter ones than frames are would only cost time. */
+const LINES = 200;
+/** Of a longer name the beginning is tidied. */
+const NAME_LENGTH = 400;
 const FRAME_LENGTH = 150;
 
 /** Function or class.method of the top frame; empty where the trace is of no known form. */
 export function topFrame(stacktrace: string): string {
-  const lines = stacktrace.slice(0, HEAD).split('\n');
+  const lines = stacktrace.slice(0, HEAD).split('\n', LINES);
   const frame = stacktrace.includes('Traceback (most recent call last)')
     ? pythonFrame(stacktrace.slice(-TAIL).split('\n'))
     : (atFrame(lines) ?? goFrame(lines) ?? geckoFrame(lines) ?? pythonFrame(lines));
@@ -27,7 +31,7 @@ function atFrame(lines: readonly string[]): string | undefined {
     const called = trimmed.slice(3).replace(/^async /, '');
     const paren = called.indexOf('(');
     const name = paren === -1 ? placeName(called) : called.slice(0, paren).trim();
-    if (name !== '') return tidied(name);
+    if (name !== '') return tidied(name.slice(0, NAME_LENGTH));
   }
   return undefined;
 }
@@ -35,7 +39,7 @@ function atFrame(lines: readonly string[]): string | undefined {
 /** An anonymous function has nothing but its place: the file's name stands for it, without a bundler's hash. */
 function placeName(place: string): string {
   const path = place.replace(/(?::\d+){1,2}$/, '');
-  return mask(path.slice(path.lastIndexOf('/') + 1));
+  return mask(path.slice(path.lastIndexOf('/') + 1).slice(0, NAME_LENGTH));
 }
 
 /** Without module and loader, counters of lambdas, proxies and anonymous classes, and the compiler's own decorations. */

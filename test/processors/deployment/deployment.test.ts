@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { TelemetryBatch } from '../../../pipeline/batch.ts';
 import { deploymentConfig } from '../../../processors/deployment/config.ts';
 import { DeploymentTagger } from '../../../processors/deployment/deployment.ts';
+import type { Tag } from '../../../pipeline/tag.ts';
 import { counted, Sink, testContext } from '../../support/context.ts';
 import {
   type Attributes,
@@ -121,6 +122,7 @@ describe('rewriting', () => {
     { pattern: 'v?(?<release>\\d+\\.\\d+\\.\\d+)(-[0-9a-f]{7})?', version: '$<release>' },
     { pattern: 'build-(\\d+)', version: 'b$1' },
     { match: '1.0.0', version: 'never: the pattern came first' },
+    { pattern: 'empty-(?<rest>.*)', version: '$<rest>' },
   ];
   it.each([
     ['latest', 'head'],
@@ -129,8 +131,21 @@ describe('rewriting', () => {
     ['build-77', 'b77'],
     ['xbuild-77', 'xbuild-77'],
     ['1.4.2-rc1', '1.4.2-rc1'],
+    ['empty-', 'empty-'],
   ])('%s becomes %s', async (found, version) => {
     expect((await versionOf({ 'service.version': found }, { mapping }))[0]).toBe(version);
+  });
+
+  it('is not kept busy by a version that nearly matches, and knows what only JavaScript understands', async () => {
+    const rules = [
+      { pattern: '(?<name>(\\w+-?)+)!', version: '$<name>' },
+      { pattern: '(?=b)(?<name>\\w+)', version: 'only $<name>' },
+    ];
+    const rewritten = async (found: string) => (await versionOf({ 'service.version': found }, { mapping: rules }))[0];
+    const nearly = 'a'.repeat(60);
+    expect(await rewritten(nearly)).toBe(nearly);
+    expect(await rewritten('a-b!')).toBe('a-b');
+    expect(await rewritten('bc')).toBe('only bc');
   });
 
   it('takes a static version for every resource', async () => {
@@ -156,6 +171,26 @@ describe('rewriting', () => {
 });
 
 describe('the tag', () => {
+  it('has the beginning of names that are too long', async () => {
+    const long = (letter: string) => `${letter}${'x'.repeat(498)}\u{1f600}${'x'.repeat(100_000)}`;
+    const { tags } = await tag(
+      spans({
+        'service.namespace': long('n'),
+        'service.name': long('s'),
+        'deployment.environment.name': long('e'),
+        'service.version': long('v'),
+        'service.instance.id': long('i'),
+        ring: long('r'),
+      }),
+      { cohort_by: ['ring'] },
+    );
+    const [found] = tags as readonly Tag[];
+    const { namespace, service, environment, version, instance } = found as Tag;
+    const beginning = (letter: string) => `${letter}${'x'.repeat(498)}\ufffd`;
+    const expected = ['n', 's', 'e', 'v', 'i'].map(beginning);
+    expect([namespace, service, environment, version, instance]).toEqual(expected);
+  });
+
   const RESOURCE = {
     'service.namespace': 'shop',
     'service.name': 'checkout',

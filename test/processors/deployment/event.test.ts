@@ -34,6 +34,21 @@ describe('deployment events', () => {
     expect(event).toMatchObject({ version: 'v2', previousVersion: 'v1' });
   });
 
+  it('name what is too long by its beginning, as telemetry does', async () => {
+    const long = (letter: string) => letter.repeat(100_000);
+    const event = await eventOf(
+      {
+        'service.name': long('s'),
+        'service.version': long('2'),
+        'deployment.previous_version': long('1'),
+        'deployment.status': long('x'),
+      },
+      {},
+    );
+    const lengths = [event?.service, event?.version, event?.previousVersion, event?.status].map((one) => one?.length);
+    expect(lengths).toEqual([500, 500, 500, 500]);
+  });
+
   it('name cohorts where they say which, and give no share where they do not', async () => {
     const config = { cohort_by: ['deployment.ring'] };
     const told = { 'service.version': '2', 'deployment.weight': 0.2 };

@@ -58,4 +58,17 @@ describe('the table', () => {
     const young = (key: string) => table.advance(key, at(T, T - 5, 10)).progress;
     expect([young('a'), young('b'), young('c'), young('a')]).toEqual(['new', 'new', 'first', 'first']);
   });
+
+  it('is full of few that are large, and keeps none that is very large', () => {
+    const table = new CumulativeTable<ReturnType<typeof at> & { bytes: number }>(1000, ({ bytes }) => bytes);
+    const after = (key: string, seconds: number, bytes: number) =>
+      table.advance(key, { ...at(T + seconds, T - 5, 10), bytes }).progress;
+    expect(after('huge', 0, 2 ** 30)).toBe('first');
+    expect(after('huge', 1, 2 ** 30)).toBe('first');
+    expect(after('small', 1, 0)).toBe('new');
+    const large = ['a', 'b', 'c', 'd'].map((key) => after(key, 0, 40 * 2 ** 20));
+    expect(large).toEqual(['new', 'new', 'first', 'first']);
+    expect(after('small', 2, 0)).toBe('first');
+    expect(after('d', 1, 40 * 2 ** 20)).toBe('continues');
+  });
 });

@@ -34,6 +34,13 @@ describe('operations of spans', () => {
     expect(namesIn(table, ['a', 'b', 'c', 'a', 'c', 'b'])).toEqual(['a', 'b', 'other', 'a', 'other', 'b']);
   });
 
+  test('of long names are those of their beginnings', () => {
+    const table = new OperationTable(10);
+    const names = ['a', 'b'].map((end) => `GET /${'x'.repeat(100_000)}${end}`);
+    expect(namesIn(table, names)).toEqual(names.map((name) => name.slice(0, 500)));
+    expect(namesIn(table, ['GET /y'])).toEqual(['GET /y']);
+  });
+
   test('are told by their bytes where they have no number, or the scanner began to number anew', () => {
     const table = new OperationTable(100_000);
     const long = `/${'x'.repeat(200)}`;

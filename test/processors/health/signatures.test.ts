@@ -191,6 +191,21 @@ describe('the limit', () => {
     expect(new Set((await signaturesOf(folding)).map(({ name }) => name)).size).toBe(12_000);
   });
 
+  it('leaves out what nobody can look through in time, per service key and flush', async () => {
+    const folding = new Folding();
+    await folding.folder.start();
+    const flood = (from: number) =>
+      records(...Array.from({ length: 600 }, (_, i) => said(`${from + i} ${'long '.repeat(200)}`.slice(0, 1000))));
+    await folding.consume(flood(1000));
+    expect(await folding.ignored('logs', 'signature_limit')).toBe(100);
+    await folding.consume(flood(1000));
+    expect(await folding.ignored('logs', 'signature_limit')).toBe(200);
+    await folding.clock.advanceTo(NOW * 1000 + 1000);
+    await folding.consume(flood(2000));
+    expect(await folding.ignored('logs', 'signature_limit')).toBe(300);
+    expect((await signaturesOf(folding)).map(({ all }) => all)).toEqual([1000, 200, 500, 100]);
+  });
+
   it('is beside that of series', async () => {
     const folding = new Folding({ max_series: 3 });
     await folding.consume(many(0, 5));
