@@ -6,6 +6,7 @@ import type { ErrorRow } from './error-row.ts';
 import { GRPC } from './grpc-codes.ts';
 const permanent = { retryable: false, exit: 1 } as const;
 const retryable = { retryable: true, exit: 1 } as const;
+const unavailable = { ...retryable, grpc: GRPC.unavailable, http: 503 } as const;
 
 export const ERRORS = {
   // What a client sent.
@@ -88,32 +89,24 @@ export const ERRORS = {
   },
   // What this process cannot take now.
   memory_limit: {
-    ...retryable,
+    ...unavailable,
     what: 'the memory limit is reached',
     todo: 'retry after the pause told; if it lasts, raise limit_mib or add replicas',
-    grpc: GRPC.unavailable,
-    http: 503,
   },
   queue_full: {
-    ...retryable,
+    ...unavailable,
     what: 'the sending queue is full',
     todo: 'retry after the pause told; if it lasts, see why the exporter is slow or raise sending_queue.queue_size',
-    grpc: GRPC.unavailable,
-    http: 503,
   },
   stopping: {
-    ...retryable,
+    ...unavailable,
     what: 'the process is shutting down',
     todo: 'retry against another instance',
-    grpc: GRPC.unavailable,
-    http: 503,
   },
   reconfigured: {
-    ...retryable,
+    ...unavailable,
     what: 'the configuration was changed meanwhile',
     todo: 'retry; if it is refused then, the new configuration has no place for it',
-    grpc: GRPC.unavailable,
-    http: 503,
   },
   // What the other side of an exporter said.
   unreachable: {
@@ -195,11 +188,14 @@ export const ERRORS = {
     http: 500,
   },
   worker_lost: {
-    ...retryable,
+    ...unavailable,
     what: 'an ingest worker ended by itself',
     todo: 'nothing at once: the others go on and it is started again, and clients send again what was not answered; if it repeats, report the error that stands here, or give it more memory where it ran out',
-    grpc: GRPC.unavailable,
-    http: 503,
+  },
+  worker_silent: {
+    ...unavailable,
+    what: 'an ingest worker does not answer',
+    todo: 'reload again once it does; where it never does, it hangs: restart Windback, and please report what it was given',
   },
   file_unreadable: {
     ...permanent,

@@ -40,19 +40,19 @@ export function changeOf(graph: Graph, from: LoadedConfig, to: LoadedConfig, met
 }
 
 /**
- * Whether two of the same exporter would be in each other's way: the one must end before the other begins. `place` has
- * been made. Of decisions that are kept, the next one is to go on where this one ends: both would keep theirs by the same
- * keys, and send them side by side.
+ * Whether an exporter and the next one of its id would be in each other's way: the one must end before the other begins.
+ * `place` has been made. Of decisions that are kept, the next one is to go on where this one ends: both would keep theirs
+ * by the same keys, and send them side by side.
  */
-export function isExclusive(place: Place): boolean {
+export function isExclusive(place: Place, next: Place): boolean {
   const { configuration } = place;
   if (configuration.kind !== 'exporters') return false;
-  return configuration.configured.factory.isSingle === true || hasStoredQueue(configuration) || keepsDecisions(place);
+  return configuration.configured.factory.isSingle === true || takesUpQueue(place, next) || keepsDecisions(place);
 }
 
-/** Whether all that its queue holds is there when the process is not, for the next one to go on with. */
-export function keepsAll(place: Place): boolean {
-  if (hasStoredQueue(place.configuration)) return true;
+/** Whether all that its queue holds is there when the process is not, and the next one goes on with it. */
+export function keepsAll(place: Place, next: Place): boolean {
+  if (hasStoredQueue(place.configuration)) return takesUpQueue(place, next);
   return keepsDecisions(place) && place.signals.size === 1;
 }
 
@@ -62,7 +62,12 @@ export function keepsDecisions({ configuration, context, signals }: Place): bool
   return queue !== undefined && context.storage.survives && signals.has('decisions');
 }
 
-/** Whether its queue is on disk, for the next one to go on with. */
+/** Whether what waits on disk for the one is the other's then. Without a queue there, the next one leaves it alone. */
+function takesUpQueue(place: Place, next: Place): boolean {
+  return hasStoredQueue(place.configuration) && hasStoredQueue(next.configuration);
+}
+
+/** Whether its queue is on disk. */
 export function hasStoredQueue({ configured }: Pick<Configuration, 'configured'>): boolean {
   const { sending_queue: queue } = configured.config as QueuedConfig;
   return queue !== undefined && (queue as { storage?: unknown }).storage !== undefined;

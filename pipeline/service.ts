@@ -117,10 +117,15 @@ export class Service {
     this.#tellStranded();
   }
 
-  /** Decisions that were kept for an exporter which does not take any now. */
+  /** Decisions that were kept for an exporter which does not take any now. A disk that cannot be read ends nothing here. */
   #tellStranded(): void {
     const taking = this.#graph.exporters.filter(keepsDecisions).map(({ id }) => id);
-    tellStranded(this.#surroundings.storages, new Set(taking), this.#logger);
+    try {
+      tellStranded(this.#surroundings.storages, new Set(taking), this.#logger);
+    } catch (thrown) {
+      const { code, message, row } = asPipelineError(thrown);
+      this.#logger.warn({ code, todo: row.todo }, `whether decisions wait for nobody cannot be told: ${message}`);
+    }
   }
 
   /**
@@ -200,7 +205,8 @@ export class Service {
   /** One that would be in the way of another of its id, which comes back, stops at once: that one goes on with its queue. */
   async #makeRoom(made: readonly Place[]): Promise<void> {
     for (const [place, hurry] of this.#draining) {
-      if (isExclusive(place) && made.some(({ id }) => id === place.id)) await hurry();
+      const next = made.find(({ id }) => id === place.id);
+      if (next !== undefined && isExclusive(place, next)) await hurry();
     }
   }
 

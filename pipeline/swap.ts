@@ -42,15 +42,18 @@ export class Swap {
   /** Resolves when the new graph runs; exporters that it does not have are still to be stopped. Rejects when the old one does again. */
   async run(): Promise<void> {
     const { made, stopped, next } = this.#change;
-    const replaced = stopped.exporters.filter((place) => isExclusive(place) && this.#successorOf(place) !== undefined);
-    const successors = replaced.map((place) => this.#successorOf(place) as Place);
+    const replaced = stopped.exporters.flatMap((place) => {
+      const successor = this.#successorOf(place);
+      return successor !== undefined && isExclusive(place, successor) ? [{ place, successor }] : [];
+    });
+    const successors = replaced.map(({ successor }) => successor);
     try {
       if (this.#parts.probes) await this.#probe();
       for (const place of made.exporters) if (!successors.includes(place)) await this.#start(place);
       await this.#within(SETTLE_MS, (deadline) => this.#swapReceivers(deadline));
       await this.#within(SETTLE_MS, async (deadline) => {
         for (const place of stopped.processors) await this.#retire(place, deadline);
-        for (const place of replaced) await this.#handOver(place, deadline);
+        for (const { place, successor } of replaced) await this.#handOver(place, successor, deadline);
       });
       for (const place of [...successors, ...made.processors]) await this.#start(place);
       connect(next);
@@ -173,8 +176,8 @@ export class Swap {
   }
 
   /** The same for an exporter of which there may be one at a time. */
-  #handOver(place: Place, deadline: AbortSignal): Promise<void> {
-    if (!keepsAll(place)) return this.#retire(place, deadline);
+  #handOver(place: Place, successor: Place, deadline: AbortSignal): Promise<void> {
+    if (!keepsAll(place, successor)) return this.#retire(place, deadline);
     return this.#within(HANDOVER_MS, (soon) => this.#retire(place, soon));
   }
 

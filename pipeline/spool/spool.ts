@@ -232,7 +232,7 @@ export class Spool {
         this.#isFailing = false;
       } catch (thrown) {
         if (this.#isReplaced) {
-          for (const { written } of group) written.reject(thrown);
+          for (const { written } of group) written.reject(replaced());
           continue;
         }
         await this.#giveUpSegment();

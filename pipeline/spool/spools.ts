@@ -4,7 +4,7 @@ import type { FileStorageConfig } from '../config/file-storage.ts';
 import type { LoadedConfig } from '../config/loaded.ts';
 import type { QueuedConfig } from '../component.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { mainPart } from '../workers/split.ts';
+import { mainExporters, workerExporters } from '../workers/split.ts';
 import type { SpoolSettings } from './spool.ts';
 
 const FOLDER = 'queue';
@@ -16,23 +16,17 @@ export function spoolsOf(loaded: LoadedConfig, worker?: number): ((id: string) =
   const { fileStorage, workers } = loaded.service;
   if (fileStorage === undefined) return undefined;
   const writer = worker === undefined ? MAIN : worker + 1;
-  const own = worker === undefined ? undefined : exportersOfMain(loaded);
+  const elsewhere = worker === undefined ? workerExporters(loaded) : mainExporters(loaded);
   return (id) => ({
     directory: join(fileStorage.directory, FOLDER, encodeURIComponent(id)),
     fsync: fileStorage.fsync,
     writer,
     adopts: (other) => {
-      // There may have been more threads before, or one only. The main one takes up all where it is alone.
-      if (worker === undefined) return workers === 1 || other === MAIN;
-      return other === MAIN ? worker === 0 && own?.has(id) !== true : (other - 1) % workers === worker;
+      // There may have been more threads before, or one only. The main one takes up all where no worker runs it.
+      if (worker === undefined) return workers === 1 || other === MAIN || !elsewhere.has(id);
+      return other === MAIN ? worker === 0 && !elsewhere.has(id) : (other - 1) % workers === worker;
     },
   });
-}
-
-/** The exporters that the main thread runs beside ingest workers. */
-function exportersOfMain(loaded: LoadedConfig): ReadonlySet<string> {
-  const { pipelines } = mainPart(loaded, () => {});
-  return new Set(pipelines.flatMap(({ exporters }) => exporters.map(({ id }) => id)));
 }
 
 /** Warns of queues on disk whose exporter is not there any more: nobody delivers what is in them. */

@@ -46,7 +46,6 @@ export class Doors {
 
   #openOne({ server, host, port }: Listening): Promise<void> {
     const door = createServer({ ...OPTIONS, pauseOnConnect: isPausing(server) });
-    door.maxConnections = server.maxConnections;
     door.on('connection', (socket) => adopt(server, door, socket));
     return new Promise((resolve) => {
       door.once('error', () => resolve());
@@ -60,6 +59,12 @@ export class Doors {
 
 /** Hands a connection to `server` as if it had accepted it: it counts there, and is waited for when it closes. */
 function adopt(server: Server, door: Server, socket: Socket): void {
+  const { maxConnections } = server;
+  // As the server does itself with one too many: a door has none of its own to count.
+  if (maxConnections !== undefined && (server as unknown as Counted)._connections >= maxConnections) {
+    socket.destroy();
+    return;
+  }
   (door as unknown as Counted)._connections--;
   (server as unknown as Counted)._connections++;
   (socket as unknown as Accepted)._server = server;

@@ -53,6 +53,8 @@ export class IngestWorker {
   #loaded: LoadedConfig;
   /** What was checked last. */
   #checked: { readonly loaded: LoadedConfig; readonly memory: SharedMemory } | undefined;
+  /** The last one that was asked. */
+  #question = 0;
   #hasStarted = false;
   #stopRefreshing: () => void = () => {};
 
@@ -105,11 +107,13 @@ export class IngestWorker {
       case 'start':
         return this.#begin();
       case 'check':
-        return this.#answer(async () => {
-          this.#checked = { loaded: await this.#load(message.config), memory: message.memory };
+        return this.#answer(message.question, async () => {
+          const loaded = await this.#load(message.config);
+          // Nobody waits any more for one that took too long.
+          if (this.#question === message.question) this.#checked = { loaded, memory: message.memory };
         });
       case 'swap':
-        return this.#answer(() => this.#swap(message.probes));
+        return this.#answer(message.question, () => this.#swap(message.probes));
       case 'taken': {
         const call = this.#calls.get(message.call);
         this.#calls.delete(message.call);
@@ -141,12 +145,13 @@ export class IngestWorker {
     }
   }
 
-  async #answer(work: () => Promise<void>): Promise<void> {
+  async #answer(question: number, work: () => Promise<void>): Promise<void> {
+    this.#question = question;
     try {
       await work();
-      this.#tell({ kind: 'done' });
+      this.#tell({ kind: 'done', question });
     } catch (thrown) {
-      this.#tell({ kind: 'done', error: errorData(asPipelineError(thrown)) });
+      this.#tell({ kind: 'done', question, error: errorData(asPipelineError(thrown)) });
     }
   }
 

@@ -29,9 +29,9 @@ export interface WorkerStart {
 export type ToWorker =
   | { readonly kind: 'start' }
   /** Read this configuration and keep it ready, without going over to it. */
-  | { readonly kind: 'check'; readonly config: ConfigTexts; readonly memory: SharedMemory }
+  | { readonly kind: 'check'; readonly question: number; readonly config: ConfigTexts; readonly memory: SharedMemory }
   /** Go over to the configuration that was checked last; `probes`: try whether its new addresses are free. */
-  | { readonly kind: 'swap'; readonly probes: boolean }
+  | { readonly kind: 'swap'; readonly question: number; readonly probes: boolean }
   | { readonly kind: 'stop'; readonly timeoutMs: number }
   | { readonly kind: 'taken'; readonly call: number; readonly error?: ErrorData }
   | {
@@ -49,8 +49,8 @@ export type ToWorker =
 
 export type ToMain =
   | { readonly kind: 'ready' }
-  /** The answer to `check` and to `swap`. */
-  | { readonly kind: 'done'; readonly error?: ErrorData }
+  /** The answer to the `check` or the `swap` of this number. */
+  | { readonly kind: 'done'; readonly question: number; readonly error?: ErrorData }
   | { readonly kind: 'failed'; readonly error: ErrorData }
   | { readonly kind: 'batch'; readonly call: number; readonly target: string; readonly batch: BatchData }
   | ({ readonly kind: 'series' } & SeriesPlace)

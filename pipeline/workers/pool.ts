@@ -21,8 +21,10 @@ const UNANSWERED_SECONDS = 5;
 const GRACE_MS = 1000;
 /** Of ten new connections nine come to the worker that they are led to, where there are two. */
 const DOORS_PER_OTHER = 8;
-/** How long a worker may take to tell what its books say. */
-const BOOKS_MS = 2000;
+/** How long a worker may take to read another configuration. */
+const CHECK_MS = 10_000;
+/** How long a worker may take to tell what its books say, or its load. */
+const TELL_MS = 2000;
 const RECEIVED = 'windback_receiver_accepted_items_total';
 
 /** What every worker runs. */
@@ -135,7 +137,7 @@ export class WorkerPool {
     const { threads } = this;
     if (!this.isReady) throw new PipelineError('worker_lost', 'it is being started again; reload when it is back');
     // All of them, also where one has failed: a thread has one question open at a time.
-    throwFirst(await Promise.allSettled(threads.map((thread) => thread.check(next.config, next.memory))));
+    throwFirst(await Promise.allSettled(threads.map((thread) => this.#check(thread, next))));
     const before = this.#program;
     const back = async () => {
       this.#goOver(before);
@@ -156,15 +158,22 @@ export class WorkerPool {
     return { back };
   }
 
+  /** Rejects with what is wrong with it, and with `worker_silent` where one that hangs keeps the answer to itself. */
+  async #check(thread: WorkerThread, { config, memory }: Program): Promise<void> {
+    if ((await this.#inTime(thread.check(config, memory), CHECK_MS)) !== 'late') return;
+    const detail = `worker ${thread.index} has not read the new configuration in ${CHECK_MS / 1000} s`;
+    throw new PipelineError('worker_silent', detail);
+  }
+
   #goOver(to: Program): void {
     this.#programBefore = this.#program;
     this.#program = to;
   }
 
   /** Nothing where it is gone already. */
-  async #return(thread: WorkerThread, { config, memory }: Program): Promise<void> {
+  async #return(thread: WorkerThread, program: Program): Promise<void> {
     try {
-      await thread.check(config, memory);
+      await this.#check(thread, program);
       await thread.swap(false);
     } catch {
       await thread.terminate();
@@ -194,12 +203,20 @@ export class WorkerPool {
 
   async #booksOf(place: Place) {
     const { thread, index } = place;
-    const answered = new AbortController();
-    const late = this.#parts.clock.sleep(BOOKS_MS, answered.signal).then(() => undefined);
-    const readings = await Promise.race([thread?.books(), late]);
-    answered.abort();
+    const told = thread && (await this.#inTime(thread.books(), TELL_MS));
     // One that is too busy to say so is read as it counts.
-    return { place, thread, readings: readings ?? [...this.series.of(index)].filter(isOfLedger) };
+    const readings = told === undefined || told === 'late' ? [...this.series.of(index)].filter(isOfLedger) : told;
+    return { place, thread, readings };
+  }
+
+  async #inTime<T>(answer: Promise<T>, ms: number): Promise<T | 'late'> {
+    const answered = new AbortController();
+    const late = this.#parts.clock.sleep(ms, answered.signal).then(() => 'late' as const);
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      answered.abort();
+    }
   }
 
   /** Looks at the load, and sends connections elsewhere where that helps. */
@@ -239,10 +256,13 @@ export class WorkerPool {
   async #loadOf(place: Place): Promise<WorkerLoad | undefined> {
     const { thread, index } = place;
     if (thread?.isReady !== true) return undefined;
-    const reported = await thread.report();
+    const reported = await this.#inTime(thread.report(), TELL_MS);
+    const busy = thread.busy();
+    place.busy.set(busy);
+    // The others have their balance without one that hangs, and whoever looks sees how busy it is.
+    if (reported === 'late') return undefined;
     const bytes = new Map(reported.map(({ receiver, id, bytes: now }) => [JSON.stringify({ receiver, id }), now]));
     const items = this.series.sum(index, RECEIVED);
-    const busy = thread.busy();
     const load = {
       worker: index,
       items: items - place.items,
@@ -251,7 +271,6 @@ export class WorkerPool {
     };
     place.items = items;
     place.bytes = bytes;
-    place.busy.set(busy);
     return load;
   }
 

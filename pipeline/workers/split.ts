@@ -48,6 +48,18 @@ export function sharedIds(loaded: LoadedConfig): string[] {
   return [...new Set([...receivers, ...processors])];
 }
 
+/** The ids of the exporters that every worker runs. */
+export function workerExporters(loaded: LoadedConfig): ReadonlySet<string> {
+  const shared = loaded.pipelines.filter((pipeline) => isForWorkers(loaded, pipeline));
+  return new Set(shared.flatMap((pipeline) => ownExporters(loaded, pipeline).map(({ id }) => id)));
+}
+
+/** The ids of the exporters that the main thread runs beside ingest workers. */
+export function mainExporters(loaded: LoadedConfig): ReadonlySet<string> {
+  const { pipelines } = mainPart(loaded, () => {});
+  return new Set(pipelines.flatMap(({ exporters }) => exporters.map(({ id }) => id)));
+}
+
 /** What a worker runs. `link` makes what hands batches over, by the name of the target. */
 export function workerPart(loaded: LoadedConfig, link: (target: string) => ProcessorFactory): LoadedConfig {
   const targets = targetsOf(loaded);
@@ -60,7 +72,7 @@ export function workerPart(loaded: LoadedConfig, link: (target: string) => Proce
         ...pipeline,
         receivers: shareable(loaded, pipeline),
         processors: [...pipeline.processors, ...single.map(({ id }) => ref(`exporter:${id}`, 'processors'))],
-        exporters: pipeline.exporters.filter((exporter) => !single.includes(exporter)),
+        exporters: ownExporters(loaded, pipeline),
       };
     });
   const deltas = targets
@@ -138,6 +150,12 @@ function shareable(loaded: LoadedConfig, { receivers }: PipelineConfig): Ref[] {
 function singles(loaded: LoadedConfig, pipeline: PipelineConfig): Ref[] {
   if (!isForWorkers(loaded, pipeline)) return [];
   return pipeline.exporters.filter(({ id }) => loaded.exporters.get(id)?.factory.isSingle === true);
+}
+
+/** Those that each worker has for itself. */
+function ownExporters(loaded: LoadedConfig, pipeline: PipelineConfig): Ref[] {
+  const single = singles(loaded, pipeline);
+  return pipeline.exporters.filter((exporter) => !single.includes(exporter));
 }
 
 function isSource({ from, id }: Ref, processor: string): boolean {

@@ -1,14 +1,16 @@
 import type { LoadedConfig } from '../config/loaded.ts';
 import { PipelineError } from '../errors.ts';
+import { hasStoredQueue } from '../graph-change.ts';
 import { type Ledger, readLedger } from '../ledger/view.ts';
 import type { Roles } from '../roles.ts';
 import { type Changes, Service, type ServiceState, type Surroundings } from '../service.ts';
+import type { SpoolSettings } from '../spool/spool.ts';
 import type { Meter } from '../telemetry/meter.ts';
 import type { BalanceSettings } from './balance.ts';
 import type { ConfigTexts } from './messages.ts';
 import { WorkerPool } from './pool.ts';
 import { shareMemory } from './shared-memory.ts';
-import { canShare, mainPart, sharedIds, targetsOf } from './split.ts';
+import { canShare, mainExporters, mainPart, sharedIds, targetsOf, workerExporters } from './split.ts';
 import { Targets } from './targets.ts';
 
 export interface WorkerProgram {
@@ -31,6 +33,8 @@ export class ThreadedService {
   #shutdownTimeoutMs: number;
   /** What workers run. */
   #ids: readonly string[];
+  /** The exporters that workers, and the main thread, run or have run: either may still have files of theirs open. */
+  readonly #exporters: { readonly workers: Set<string>; readonly main: Set<string> };
   readonly #meter: Meter;
   #pipelines: LoadedConfig['pipelines'];
 
@@ -39,6 +43,7 @@ export class ThreadedService {
     this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
     this.#now = () => clock.now();
     this.#ids = sharedIds(loaded);
+    this.#exporters = { workers: new Set(workerExporters(loaded)), main: new Set(mainExporters(loaded)) };
     this.#meter = meter;
     this.#pipelines = loaded.pipelines;
     if (!canShare(loaded)) {
@@ -48,7 +53,7 @@ export class ThreadedService {
     }
     const targets = this.#targets;
     this.#main = new Service(this.#mainPart(loaded), {
-      ...surroundings,
+      ...this.#apart(surroundings),
       siblings: (id) => (this.#ids.includes(id) ? targets.siblings(id) : undefined),
     });
     this.pool = new WorkerPool({
@@ -102,6 +107,11 @@ export class ThreadedService {
       const what = `service.workers (${pool === undefined ? 'a first' : 'no'} receiver can run in several threads)`;
       throw new PipelineError('reload_needs_restart', what);
     }
+    const [moved] = this.#movedQueues(loaded);
+    if (pool !== undefined && moved !== undefined) {
+      const what = `exporters.${moved} (its queue on disk goes over from one thread to others)`;
+      throw new PipelineError('reload_needs_restart', what);
+    }
     const changes = pool === undefined ? await this.#main.reload(loaded) : await this.#reloadAll(pool, loaded, config);
     this.#shutdownTimeoutMs = loaded.service.shutdownTimeoutMs;
     this.#pipelines = loaded.pipelines;
@@ -111,6 +121,8 @@ export class ThreadedService {
   async #reloadAll(pool: WorkerPool, loaded: LoadedConfig, config: ConfigTexts): Promise<Changes> {
     const before = this.#ids;
     const ids = sharedIds(loaded);
+    for (const id of workerExporters(loaded)) this.#exporters.workers.add(id);
+    for (const id of mainExporters(loaded)) this.#exporters.main.add(id);
     this.#targets.changing();
     try {
       const workers = await pool.reload({ config, memory: shareMemory(ids, loaded.service.workers, pool.memory) });
@@ -132,6 +144,29 @@ export class ThreadedService {
     } finally {
       this.#targets.changed();
     }
+  }
+
+  /** The ids of the exporters whose files on disk one side would take up while the other may still write them. */
+  #movedQueues(loaded: LoadedConfig): string[] {
+    const { workers, main } = this.#exporters;
+    const [inWorkers, inMain] = [workerExporters(loaded), mainExporters(loaded)];
+    const isMoved = (id: string) =>
+      inWorkers.has(id) ? main.has(id) && !inMain.has(id) : inMain.has(id) && workers.has(id);
+    return [...loaded.exporters].flatMap(([id, configured]) =>
+      isMoved(id) && hasStoredQueue({ configured }) ? [id] : [],
+    );
+  }
+
+  /** The main thread leaves alone what workers have on disk. */
+  #apart(surroundings: Surroundings): Surroundings {
+    const { spools } = surroundings;
+    if (spools === undefined) return surroundings;
+    const isAlone = (id: string) => !this.#exporters.workers.has(id);
+    const apart = (id: string): SpoolSettings => {
+      const own = spools(id);
+      return { ...own, adopts: (writer) => isAlone(id) && own.adopts(writer) };
+    };
+    return { ...surroundings, spools: apart };
   }
 
   #mainPart(loaded: LoadedConfig): LoadedConfig {

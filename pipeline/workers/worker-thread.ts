@@ -40,6 +40,8 @@ export class WorkerThread {
   #opened: PromiseWithResolvers<void> | undefined;
   /** The one question that is open, of those that are answered by `done`. */
   #asked: PromiseWithResolvers<void> | undefined;
+  /** Its number: an answer to one before it, which nobody waits for any more, is none. */
+  #question = 0;
   #error: unknown;
   /** Whether it lost nothing, once it has come to its end. */
   #isClean: boolean | undefined;
@@ -76,19 +78,19 @@ export class WorkerThread {
 
   /** Has it read another configuration. Rejects with what is wrong with it; it goes on as before in any case. */
   check(config: ConfigTexts, memory: SharedMemory): Promise<void> {
-    return this.#ask({ kind: 'check', config, memory });
+    return this.#ask((question) => ({ kind: 'check', question, config, memory }));
   }
 
   /** Has it go over to what it has checked. Rejects with why it did not, and then it goes on as before. */
   swap(probes: boolean): Promise<void> {
-    return this.#ask({ kind: 'swap', probes });
+    return this.#ask((question) => ({ kind: 'swap', question, probes }));
   }
 
   /** One question after the other. */
-  #ask(message: ToWorker): Promise<void> {
+  #ask(message: (question: number) => ToWorker): Promise<void> {
     if (this.#hasExited) return Promise.reject(new PipelineError('worker_lost', `ingest worker ${this.index}`));
     this.#asked = Promise.withResolvers();
-    this.tell(message);
+    this.tell(message(++this.#question));
     return this.#asked.promise;
   }
 
@@ -148,6 +150,7 @@ export class WorkerThread {
         this.#isReady = true;
         return this.#ready.resolve();
       case 'done':
+        if (message.question !== this.#question) return;
         if (message.error === undefined) this.#asked?.resolve();
         else this.#asked?.reject(errorOf(message.error));
         this.#asked = undefined;

@@ -37,9 +37,13 @@ async function started(isStuck: boolean) {
     })),
   };
   const storage = new MemoryStorage(true);
+  const disk = { isBroken: false };
   const storages: Storages = {
     of: (id) => (id === 'queued' ? storage : new MemoryStorage()),
-    having: () => (storage.keys().length > 0 ? ['queued'] : []),
+    having: () => {
+      if (disk.isBroken) throw new PipelineError('file_unwritable', 'for the test');
+      return storage.keys().length > 0 ? ['queued'] : [];
+    },
     close() {},
   };
   const clock = new ManualClock();
@@ -48,6 +52,7 @@ async function started(isStuck: boolean) {
   await service.start();
   return {
     lines,
+    disk,
     journal,
     service,
     clock,
@@ -103,6 +108,16 @@ test('those of an exporter that has another name now are told of', async () => {
   await clock.advanceTo(clock.now() + 10_000);
   await settled();
   expect(lines).toContainEqual(expect.objectContaining({ level: 50, exporter: 'queued', batches: 1 }));
+  await service.stop();
+});
+
+test('a disk that cannot be read then is told of, and ends nothing', async () => {
+  const { service, lines, disk, reload } = await started(false);
+  disk.isBroken = true;
+  await reload(yaml(0).replace('queued: {', 'queued/two: {').replace('exporters: [queued]', 'exporters: [queued/two]'));
+  await settled();
+  expect(lines).toContainEqual(expect.objectContaining({ level: 40, code: 'file_unwritable' }));
+  expect(service.state).toBe('ready');
   await service.stop();
 });
 

@@ -201,3 +201,13 @@ test('one whose folder another one has taken over acknowledges nothing, and leav
   await after.spool.close();
   expect([...before.lines, ...after.lines].filter(({ code }) => code !== undefined)).toEqual([]);
 });
+
+test('one that another one has taken over, and whose disk fails as well, refuses what may be sent again', async () => {
+  const before = open();
+  // In the way of the next file.
+  mkdirSync(join(directory, '0000000000.0.spool'));
+  const refused = append(before.spool, 'first').catch(({ code }) => code);
+  expect(() => open()).toThrow(expect.objectContaining({ code: 'file_unreadable' }));
+  expect(await refused).toBe('stopping');
+  await before.spool.close();
+});

@@ -3,7 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { loadComponents } from '../../../cmd/components.ts';
 import { SystemClock } from '../../../pipeline/clock.ts';
 import { loadConfig } from '../../../pipeline/config/load.ts';
-import { Service } from '../../../pipeline/service.ts';
+import { Service, type Surroundings } from '../../../pipeline/service.ts';
+import { spoolsOf } from '../../../pipeline/spool/spools.ts';
 import { Meter } from '../../../pipeline/telemetry/meter.ts';
 import { METRICS } from '../../../pipeline/telemetry/metrics-table.ts';
 import { BALANCE } from '../../../pipeline/workers/balance.ts';
@@ -54,7 +55,14 @@ export async function startThreads(yaml: string): Promise<Threads> {
   const loaded = loadConfig({ sources, sets: [], env: {}, readFile: () => '' }, TABLE);
   const { logger, lines } = recordingLogger();
   const meter = new Meter(METRICS);
-  const surroundings = { clock: new SystemClock(), random: Math.random, logger: logger as never, meter };
+  const spools = spoolsOf(loaded);
+  const surroundings: Surroundings = {
+    clock: new SystemClock(),
+    random: Math.random,
+    logger: logger as never,
+    meter,
+    ...(spools === undefined ? {} : { spools }),
+  };
   const config = { sources, sets: [], env: {}, files: new Map<string, string>() };
   const balance = { ...BALANCE, roundMs: 3_600_000, busyMin: -1, windowRounds: 1 };
   const service = new ThreadedService(loaded, { entry: ENTRY, config, balance }, surroundings);
