@@ -46,6 +46,8 @@ export class PlainConnection {
   #phase: 'open' | 'ended' | 'gone' = 'open';
   /** Since when it waits for what it waits for, ms of `performance.now`. */
   #sinceMs = performance.now();
+  /** When the system last took an answer, or got one while it had none. */
+  #movedAtMs = 0;
   #hasSaid = false;
   #hasServed = false;
 
@@ -72,8 +74,9 @@ export class PlainConnection {
   /** A request was answered: see `PlainRequest.answer`. */
   answered(head: string, body: string | Uint8Array): void {
     const text = `${head}${this.#isLeaving ? 'connection: close\r\n' : this.#keepAlive()}date: ${httpDate()}\r\n\r\n`;
-    if (typeof body === 'string') this.#socket.write(text + body, 'latin1');
-    else this.#socket.write(Buffer.concat([Buffer.from(text, 'latin1'), body]));
+    if (this.#socket.writableLength === 0) this.#moved();
+    if (typeof body === 'string') this.#socket.write(text + body, 'latin1', this.#moved);
+    else this.#socket.write(Buffer.concat([Buffer.from(text, 'latin1'), body]), this.#moved);
     if (this.#socket.writableLength > UNREAD_BYTES_MAX) this.#socket.destroy();
     else if (this.#request?.isComplete === true) this.#next();
   }
@@ -98,7 +101,10 @@ export class PlainConnection {
   check(nowMs: number): void {
     const waitedMs = nowMs - this.#sinceMs;
     if (this.#phase === 'gone') return;
-    if (this.#phase === 'ended') {
+    // However lively it is: what it does not read would be held for good.
+    const isUnread = this.#socket.writableLength > 0 && nowMs - this.#movedAtMs > this.#limits.requestMs;
+    if (isUnread) this.#socket.destroy();
+    else if (this.#phase === 'ended') {
       if (waitedMs > LINGER_MS_MAX) this.#socket.destroy();
     } else if (this.#request !== undefined) {
       // Whoever listens to a request that arrives has a timer of its own; nobody listens to what is thrown away.
@@ -188,6 +194,10 @@ export class PlainConnection {
     this.#socket.resume();
     this.#socket.end();
   }
+
+  readonly #moved = (): void => {
+    this.#movedAtMs = performance.now();
+  };
 
   #keepAlive(): string {
     return `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(this.#limits.idleMs / 1000)}\r\n`;

@@ -10,6 +10,8 @@ export class Outbox {
   #bytes = 0;
   #isScheduled = false;
   #isClosed = false;
+  /** When the system last took something, or got something while it had nothing. */
+  #movedAtMs = 0;
 
   constructor(socket: Duplex) {
     this.#socket = socket;
@@ -20,9 +22,15 @@ export class Outbox {
     return this.#bytes + this.#socket.writableLength;
   }
 
+  /** Since when the system has taken nothing of what waits for it; undefined where nothing does. Of `performance.now`. */
+  get stuckSinceMs(): number | undefined {
+    return this.unsentBytes === 0 ? undefined : this.#movedAtMs;
+  }
+
   /** The piece must stay as it is until it has left. */
   write(piece: Buffer): void {
     if (this.#isClosed) return;
+    if (this.#bytes === 0 && this.#socket.writableLength === 0) this.#moved();
     this.#pieces.push(piece);
     this.#bytes += piece.length;
     if (this.#isScheduled) return;
@@ -33,8 +41,12 @@ export class Outbox {
   /** Writes a large piece at once; `sent` is called when it may be used for something else. */
   writeNow(piece: Buffer, sent: () => void): void {
     this.flush();
-    if (this.#isClosed || !this.#canWrite()) sent();
-    else this.#socket.write(piece, sent);
+    if (this.#isClosed || !this.#canWrite()) return sent();
+    if (this.#socket.writableLength === 0) this.#moved();
+    this.#socket.write(piece, () => {
+      this.#moved();
+      sent();
+    });
   }
 
   readonly flush = (): void => {
@@ -45,11 +57,11 @@ export class Outbox {
     this.#pieces = [];
     this.#bytes = 0;
     if (!this.#canWrite()) return;
-    if (pieces.length === 1) this.#socket.write(pieces[0]);
-    else if (bytes <= JOINED_BYTES_MAX) this.#socket.write(Buffer.concat(pieces, bytes));
+    if (pieces.length === 1) this.#socket.write(pieces[0], this.#moved);
+    else if (bytes <= JOINED_BYTES_MAX) this.#socket.write(Buffer.concat(pieces, bytes), this.#moved);
     else {
       this.#socket.cork();
-      for (const piece of pieces) this.#socket.write(piece);
+      for (const piece of pieces) this.#socket.write(piece, this.#moved);
       this.#socket.uncork();
     }
   };
@@ -60,6 +72,10 @@ export class Outbox {
     this.#pieces = [];
     this.#bytes = 0;
   }
+
+  readonly #moved = (): void => {
+    this.#movedAtMs = performance.now();
+  };
 
   /** A write behind the end would be an error that takes with it what has not left yet. */
   #canWrite(): boolean {

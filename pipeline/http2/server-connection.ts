@@ -44,7 +44,7 @@ export class ServerConnection implements Streams {
     this.#patience = new Patience(
       limits.helloMs,
       () => this.#waitingSince(),
-      () => this.#connection.fail(new Http2Error(ERROR.enhanceYourCalm, 'the client takes too long')),
+      () => this.#lose(),
     );
     this.#hello = setTimeout(() => this.#connection.destroy(), limits.helloMs);
     this.#connection = new Connection(socket, this, limits);
@@ -205,11 +205,22 @@ export class ServerConnection implements Streams {
     return outbox.unsentBytes + sending.heldBytes;
   }
 
-  /** Since when the client has kept us waiting for the rest of a head, or for a window; undefined where it does not. */
+  /**
+   * Since when the client has kept us waiting for the rest of a head, for a window, or to read what it asked for; undefined
+   * where it does not.
+   */
   #waitingSince(): number | undefined {
-    const { unfinishedSinceMs: head, sending } = this.#connection;
-    const answers = sending.stuckSinceMs;
-    return head === undefined || answers === undefined ? (head ?? answers) : Math.min(head, answers);
+    const { unfinishedSinceMs = Infinity, sending, outbox } = this.#connection;
+    const since = Math.min(unfinishedSinceMs, sending.stuckSinceMs ?? Infinity, outbox.stuckSinceMs ?? Infinity);
+    return since === Infinity ? undefined : since;
+  }
+
+  /** Ends what the client takes too long for, and tells it, unless it reads nothing: that would wait, too. */
+  #lose(): void {
+    const { outbox } = this.#connection;
+    outbox.flush();
+    if (outbox.unsentBytes > 0) this.#connection.destroy();
+    else this.#connection.fail(new Http2Error(ERROR.enhanceYourCalm, 'the client takes too long'));
   }
 
   /** Whether a stream that is not open may still get frames that the client sent before it knew. */

@@ -64,7 +64,8 @@ export class ServerStream {
   answer(headers: Buffer, body?: Uint8Array, trailers?: Buffer): void {
     if (this.#isOver || this.#hasAnswered) return;
     this.#hasAnswered = true;
-    this.#send(headers, body, trailers);
+    // What answers HEAD has no content (RFC 9110, 9.3.2): a client takes any as an error of the connection or stream.
+    this.#send(headers, this.headers[':method'] === 'HEAD' ? undefined : body, trailers);
     this.#events.onAnswer();
   }
 

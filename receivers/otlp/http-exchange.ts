@@ -55,7 +55,8 @@ export function overNode(request: IncomingMessage, response: ServerResponse): Ex
   response.on('error', () => {});
   return {
     method: request.method ?? '',
-    path: request.url ?? '',
+    // Every server has to take the form that proxies are sent, too (RFC 9112, 3.2.2).
+    path: (request.url ?? '').replace(/^https?:\/\/[^/?#]*/i, ''),
     headers: request.headers as Headers,
     listen(listener) {
       let isComplete = false;

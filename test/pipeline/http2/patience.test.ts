@@ -28,6 +28,8 @@ class Served {
   readonly sent: Buffer[] = [];
   readonly connection: ServerConnection;
   readonly socket: Duplex;
+  /** Reads what the client has been sent last, where it does not by itself. */
+  read: () => void = () => {};
   begun = 0;
 
   constructor(answer: (stream: ServerStream) => void, settings = NO_WINDOW, isRead = true) {
@@ -36,6 +38,7 @@ class Served {
       write: (piece: Buffer, _encoding, done) => {
         this.sent.push(Buffer.from(piece));
         if (isRead) done();
+        else this.read = done;
       },
     });
     this.connection = new ServerConnection(this.socket, LIMITS, (stream) => {
@@ -125,6 +128,34 @@ test('answers that are read do not, however many one read asks for', () => {
   const long = headerBlock({ ':status': '404', why: 'x'.repeat(8000) });
   const served = new Served((stream) => stream.answer(long), settingsFrame([])).request(3000);
   expect([served.begun, served.socket.destroyed]).toEqual([3000, false]);
+});
+
+describe('answers that are not read', () => {
+  const short = (stream: ServerStream): void => stream.answer(OK);
+
+  test('end the connection after the time that a request has, however few they are', () => {
+    const served = new Served(short, settingsFrame([]), false).request(1);
+    vi.advanceTimersByTime(HELLO_MS - 1);
+    // That it asks for more is not that it reads anything.
+    served.request(1, 3);
+    expect(served.socket.destroyed).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(served.socket.destroyed).toBe(true);
+  });
+
+  test('do not as long as some of them is read, however slowly', () => {
+    const served = new Served(short, settingsFrame([]), false);
+    vi.advanceTimersByTime(1);
+    for (let i = 0; i < 20; i++) {
+      served.request(1, 1 + 2 * i);
+      vi.advanceTimersByTime(HELLO_MS - 2);
+      // What was asked for last is still unread when what was before it is read.
+      served.read();
+      expect([served.socket.destroyed, served.socket.writableLength > 0]).toEqual([false, true]);
+    }
+    vi.advanceTimersByTime(HELLO_MS);
+    expect(served.socket.destroyed).toBe(true);
+  });
 });
 
 describe('a head that does not end', () => {

@@ -114,6 +114,19 @@ describe('windows', () => {
     await vi.waitFor(() => expect(client.isAnswered(1)).toBe(true), soon);
   });
 
+  test('an answer to HEAD has none, nor trailers', async () => {
+    const client = raw(await started({}, Buffer.from('body'))).hello();
+    const head = headerBlock({ ':method': 'HEAD', ':scheme': 'http', ':path': '/', ':authority': 'test' });
+    client.send(frame(FRAME.headers, FLAG.endHeaders | FLAG.endStream, 1, head)).request(3);
+    await vi.waitUntil(() => client.isAnswered(3), soon);
+    expect([client.isAnswered(1), client.of(FRAME.headers, 1).length, client.body(1)]).toEqual([
+      true,
+      1,
+      Buffer.alloc(0),
+    ]);
+    expect(client.body(3).toString()).toBe('body');
+  });
+
   test('no frame is larger than the client allows', async () => {
     const client = raw(await started({}, pattern(60_000)));
     client.hello([SETTING.initialWindowSize, 100_000]).request(1);

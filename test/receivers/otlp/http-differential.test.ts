@@ -55,7 +55,7 @@ class Reference {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { headers, method = '', url = '' } = request;
-    const path = url.split('?', 1)[0] ?? '';
+    const path = url.replace(/^http:\/\/x(?=\/)/, '').split('?', 1)[0] ?? '';
     const signal = PATHS.get(path);
     const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
     const form = ({ 'application/x-protobuf': 'protobuf', 'application/json': 'json' } as const)[type ?? ''];

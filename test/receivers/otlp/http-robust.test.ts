@@ -93,6 +93,12 @@ async function expectServed(): Promise<void> {
   other.socket.destroy();
 }
 
+test('a target may be absolute, as proxies are sent it', async () => {
+  const client = new Talk();
+  await client.send(Buffer.from(plain.toString('latin1').replace('/v1', 'http://x:4318/v1'), 'latin1'));
+  await client.answers('200');
+});
+
 test('no field takes long to refuse', () => {
   // Where a pattern could split the white space in two ways, these would take minutes.
   const value = `x:${' \t'.repeat(HEAD_BYTES_MAX / 2)}`;
