@@ -3,6 +3,7 @@ import type { Component, Consumer, Context, Outlets } from '../../pipeline/compo
 import { asPipelineError } from '../../pipeline/errors.ts';
 import { Lease } from '../../pipeline/lease.ts';
 import type { Count } from '../../pipeline/telemetry/meter.ts';
+import { GROUPS_MAX, ITEMS_MAX } from '../../proto/otlp/growing.ts';
 import type { BatchConfig } from './config.ts';
 import { groupOf, join } from './join.ts';
 
@@ -14,6 +15,7 @@ interface Group {
   readonly batches: TelemetryBatch[];
   items: number;
   bytes: number;
+  resources: number;
   /** Ends the wait for the timeout. */
   readonly sent: AbortController;
   /** Settles as the joined batch does downstream. */
@@ -55,11 +57,12 @@ export class Batcher implements Component, Consumer {
     if (!isTelemetry(batch) || this.#config.timeout === 0) return this.#next.to(batch.signal).consume(batch);
     const key = groupOf(batch);
     const open = this.#groups.get(key);
-    if (open !== undefined && open.bytes + batch.bytes.length > JOINED_BYTES_MAX) this.#send(key, open, 'bytes');
+    if (open !== undefined && !fits(open, batch)) this.#send(key, open, 'bytes');
     const group = this.#groups.get(key) ?? this.#open(key);
     group.batches.push(batch);
     group.items += batch.items;
     group.bytes += batch.bytes.length;
+    group.resources += batch.columns.resources.count;
     if (group.items >= this.#config.send_batch_size) this.#send(key, group, 'size');
     return group.outcome.promise;
   }
@@ -69,6 +72,7 @@ export class Batcher implements Component, Consumer {
       batches: [],
       items: 0,
       bytes: 0,
+      resources: 0,
       sent: new AbortController(),
       outcome: Promise.withResolvers<void>(),
     };
@@ -110,4 +114,13 @@ export class Batcher implements Component, Consumer {
     }
     return count;
   }
+}
+
+/** Whether the joined request could be read: else one that is odd would have all others of the group refused with it. */
+function fits({ items, bytes, resources }: Group, batch: TelemetryBatch): boolean {
+  return (
+    bytes + batch.bytes.length <= JOINED_BYTES_MAX &&
+    items + batch.items <= ITEMS_MAX &&
+    resources + batch.columns.resources.count <= GROUPS_MAX
+  );
 }

@@ -3,6 +3,7 @@ import { TelemetryBatch } from '../../pipeline/batch.ts';
 import type { Component, Context, Outlets } from '../../pipeline/component.ts';
 import { asPipelineError, PipelineError } from '../../pipeline/errors.ts';
 import type { TelemetrySignal } from '../../proto/otlp/columns.ts';
+import { TooManyEntries } from '../../proto/otlp/growing.ts';
 import { type CaptureProblem, type CaptureRequest, readCapture, STDIN } from './capture.ts';
 import type { OtlpFileConfig } from './config.ts';
 
@@ -60,8 +61,9 @@ export class OtlpFileReceiver implements Component {
     let problems = 0;
     for await (const entry of readCapture(file, { maxLineBytes: this.#config.max_line, signal })) {
       if (signal.aborted) return;
-      if ('problem' in entry) this.#report(file, entry, ++problems);
-      else await this.#deliver(file, entry);
+      const opened = 'problem' in entry ? entry : open(entry);
+      if ('problem' in opened) this.#report(file, opened, ++problems);
+      else await this.#deliver(file, entry.line, opened);
     }
     if (problems > PROBLEMS_LOGGED_MAX) {
       this.#context.logger.warn({ problems }, `${file}: ${problems} lines were skipped`);
@@ -73,8 +75,8 @@ export class OtlpFileReceiver implements Component {
     if (count <= PROBLEMS_LOGGED_MAX) this.#context.logger.warn({ code }, `${file}:${line}: ${problem}`);
   }
 
-  async #deliver(file: string, { line, signal, bytes }: CaptureRequest): Promise<void> {
-    const batch = TelemetryBatch.open(signal, bytes);
+  async #deliver(file: string, line: number, batch: TelemetryBatch): Promise<void> {
+    const { signal } = batch;
     for (let attempt = 1; ; attempt++) {
       try {
         // A consumer owns what it was given, even if it refuses it: each attempt gets its own.
@@ -104,6 +106,16 @@ export class OtlpFileReceiver implements Component {
 
   #count(metric: string, labels: Readonly<Record<string, string>>, amount: number): void {
     this.#context.meter.counter(metric, { receiver: this.#context.id, transport: 'file', ...labels }).add(amount);
+  }
+}
+
+/** A request, or why it cannot be had: the lines after it are read all the same. */
+function open({ line, signal, bytes }: CaptureRequest): TelemetryBatch | CaptureProblem {
+  try {
+    return TelemetryBatch.open(signal, bytes);
+  } catch (error) {
+    if (!(error instanceof TooManyEntries)) throw error;
+    return { line, code: 'too_large', problem: error.message };
   }
 }
 

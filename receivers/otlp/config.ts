@@ -13,6 +13,8 @@ const listenerFields = {
     .describe('The largest request, as sent and again when decompressed. Larger ones are refused for good.'),
   request_timeout: duration
     .prefault('30s')
+    // The longest delay that a timer of Node can hold.
+    .refine((ms) => ms > 0 && ms < 2 ** 31, 'want more than 0 and less than 24d')
     .describe('How long a request may take to arrive in full. A slower client is refused.'),
   max_connections: z.int().min(1).default(4096).describe('How many connections may be open. More are closed at once.'),
   tls: serverTlsConfig.optional(),

@@ -59,7 +59,11 @@ export class Content {
       this.#bytes = inflate(encoding, this.#bytes, Math.min(limitBytes, free), rooms);
     } catch (error) {
       if (!(error instanceof PipelineError && error.code === 'too_large')) throw error;
-      if (free < most) budget.check(free + 1);
+      if (free < most) {
+        budget.check(free + 1);
+        // Another thread has given some back meanwhile: it was no larger than what can be taken.
+        throw new PipelineError('memory_limit', `${free} bytes of ${budget.name} were free`, { cause: error });
+      }
       const key = limitBytes <= free ? 'max_request_size' : budget.name;
       throw new PipelineError('too_large', `${error.detail}: the limit is ${key}`, { cause: error });
     }

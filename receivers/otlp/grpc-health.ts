@@ -45,15 +45,22 @@ export class ProbeBudget extends Budget {
 
 /** grpc.health.v1.Health/Check: whoever can ask is served, for the whole server and for each signal that is taken. */
 export function healthCheck(serves: (signal: TelemetrySignal) => boolean): GrpcMethod {
-  const services = new Set(['']);
-  for (const [signal, method] of Object.entries(EXPORT_METHODS)) {
-    if (serves(signal as TelemetrySignal)) services.add(method.slice(1, method.lastIndexOf('/')));
-  }
+  const signals = new Map(
+    Object.entries(EXPORT_METHODS).map(([signal, method]) => [
+      method.slice(1, method.lastIndexOf('/')),
+      signal as TelemetrySignal,
+    ]),
+  );
+  // Asked each time: a reload may change which are taken.
+  const isServed = (service: string): boolean => {
+    const signal = signals.get(service);
+    return signal === undefined ? service === '' : serves(signal);
+  };
   return {
     async serve(body: Body, encoding: Encoding): Promise<Buffer | RpcStatus> {
       try {
         const service = readService(inflate(encoding, body.bytes(), REQUEST_BYTES_MAX));
-        if (services.has(service)) return SERVING;
+        if (isServed(service)) return SERVING;
         return { code: GRPC.not_found, message: `unknown service ${JSON.stringify(service.slice(0, 100))}` };
       } catch (error) {
         throw error instanceof WireError ? new PipelineError('malformed', error.message) : asPipelineError(error);

@@ -8,6 +8,7 @@ import { Batcher } from '../../../processors/batch/batch.ts';
 import { deploymentConfig } from '../../../processors/deployment/config.ts';
 import { DeploymentTagger } from '../../../processors/deployment/deployment.ts';
 import { counted, Sink, testContext } from '../../support/context.ts';
+import { GROUPS_MAX, ITEMS_MAX } from '../../../proto/otlp/growing.ts';
 import { requestBytes } from '../../support/otlp-requests.ts';
 import { attributesOf, decoded, logs, traces } from '../../support/telemetry.ts';
 
@@ -30,6 +31,12 @@ async function state(promise: Promise<void>): Promise<string> {
   ]);
   return winner === waiting ? 'waiting' : String(winner);
 }
+
+/** A field around what is in it. */
+const nested = (tag: number, content: Buffer): Buffer => {
+  const length = [0, 7, 14, 21].map((bits) => ((content.length >>> bits) & 0x7f) | (bits < 21 ? 0x80 : 0));
+  return Buffer.concat([Buffer.from([tag, ...length]), content]);
+};
 
 const pause = () => new Promise((resolve) => setImmediate(resolve));
 const deadline = () => AbortSignal.timeout(5000);
@@ -115,6 +122,24 @@ describe('batch', () => {
     expect(sink.items('traces')).toBe(80_000);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(4 * 1024 * 1024);
     expect(await flushes(context, 'bytes')).toBeGreaterThan(0);
+  });
+
+  it.each([
+    // A span of no bytes, and a resource of none: two bytes each.
+    ['items', Buffer.from([0x12, 0]), ITEMS_MAX - 1, (all: Buffer) => nested(0x0a, nested(0x12, all))],
+    [
+      'resources',
+      Buffer.from([0x0a, 0]),
+      GROUPS_MAX - 1,
+      (all: Buffer) => Buffer.concat([requestBytes('traces', 1), all]),
+    ],
+  ])('joins no more %s than one request may have', async (_, one, count, whole) => {
+    const { batcher, sink } = setUp({ send_batch_size: 2 * ITEMS_MAX });
+    const large = TelemetryBatch.open('traces', whole(Buffer.alloc(one.length * (count - 1), one)));
+    const sent = [request(5), large, request(5)].map((batch) => batcher.consume(batch));
+    await batcher.stop(deadline());
+    await Promise.all(sent);
+    expect(sink.items('traces')).toBe(10 + large.items);
   });
 
   it('flushes at stop and waits for the outcome, but not beyond the deadline', async () => {

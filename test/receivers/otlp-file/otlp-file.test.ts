@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { ManualClock } from '../../../pipeline/clock.ts';
 import type { Context } from '../../../pipeline/component.ts';
 import { type ErrorCode, PipelineError } from '../../../pipeline/errors.ts';
+import { ITEMS_MAX } from '../../../proto/otlp/growing.ts';
 import { otlpFileConfig } from '../../../receivers/otlp-file/config.ts';
 import { OtlpFileReceiver } from '../../../receivers/otlp-file/otlp-file.ts';
 import { counted, recordingLogger, Sink, testContext } from '../../support/context.ts';
@@ -123,6 +124,16 @@ describe('otlp_file', () => {
         reason: 'malformed',
       }),
     ).toBe(2);
+  });
+
+  it('passes over a line of more items than a request may have, and goes on', async () => {
+    const many = LOG.replace('{}', Array.from({ length: ITEMS_MAX + 1 }, () => '{}').join());
+    const path = write('many.jsonl', SPAN, many, LOG);
+    const run = receive([path]);
+    await run.receiver.start();
+    await vi.waitFor(() => expect(run.lines.at(-1)?.msg).toBe('every capture was read to its end'), 20_000);
+    expect(arrived(run)).toEqual(['traces 2', 'logs 1']);
+    expect(warnings(run)).toEqual([expect.stringMatching(/many\.jsonl:2: more than 1048576 entries/)]);
   });
 
   it('does not flood the log', async () => {

@@ -8,6 +8,7 @@ import { memoryLimitBytes } from '../../../pipeline/machine-memory.ts';
 import { Budget, limitBytesOf } from '../../../receivers/otlp/budget.ts';
 import { Body } from '../../../receivers/otlp/body.ts';
 import { otlpReceiverConfig } from '../../../receivers/otlp/config.ts';
+import { Content } from '../../../receivers/otlp/content.ts';
 import { counted } from '../../support/context.ts';
 import { framed, RawGrpc } from '../../support/grpc-raw.ts';
 import { requestBytes, requestJson } from '../../support/otlp-requests.ts';
@@ -186,6 +187,23 @@ describe('max_in_flight', () => {
     expect(() => new Body(new Budget(100), 1000, 101)).toThrow('101 bytes, where max_in_flight allows 100');
     const body = new Body(new Budget(100), 1000, undefined);
     expect(() => body.push(Buffer.alloc(101))).toThrow('max_in_flight allows 100');
+  });
+
+  test('that another thread gives back while a body is inflated is no reason to refuse that for good', () => {
+    const others: number[] = [];
+    const held = {
+      own: 0,
+      get all(): number {
+        return this.own + (others.shift() ?? 0);
+      },
+    };
+    const body = new Body(new Budget(MIB, held), MIB, undefined);
+    body.push(zstdCompressSync(Buffer.alloc(MIB / 2)));
+    // At the first look only: by the next one they have let go.
+    others.push(0.9 * MIB);
+    expect(() => new Content(body).inflate('zstd', MIB)).toThrow(
+      expect.objectContaining({ code: 'memory_limit' }) as Error,
+    );
   });
 
   test('comes back where no memory could be had, for the first piece or for a later one', () => {

@@ -1,8 +1,10 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Signal } from '../../../pipeline/batch.ts';
 import { PipelineError } from '../../../pipeline/errors.ts';
 import { EXPORT_METHODS } from '../../../proto/otlp/export.ts';
-import { counted } from '../../support/context.ts';
+import { percentEncode } from '../../../receivers/otlp/grpc-answer.ts';
+import { counted, Sink } from '../../support/context.ts';
 import { framed, RawGrpc } from '../../support/grpc-raw.ts';
 import { requestBytes } from '../../support/otlp-requests.ts';
 import { type Started, started } from './started.ts';
@@ -217,6 +219,16 @@ describe('what the pipeline says', () => {
   });
 });
 
+test('a message is encoded byte by byte of its UTF-8, but for printable ASCII', () => {
+  const text = 'a b%~\n\x7f\x80é😀\ud800.';
+  const bytes = [...Buffer.from(text)].map((byte) =>
+    byte < 0x20 || byte > 0x7e || byte === 0x25
+      ? `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+      : String.fromCharCode(byte),
+  );
+  expect(percentEncode(text)).toBe(bytes.join(''));
+});
+
 describe('health', () => {
   const path = '/grpc.health.v1.Health/Check';
   const service = (name: string) => framed(Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)]));
@@ -224,6 +236,19 @@ describe('health', () => {
   test.each(['', 'opentelemetry.proto.collector.trace.v1.TraceService'])('%s is served', async (name) => {
     const answer = await client.call({ path, pieces: [name === '' ? framed(Buffer.alloc(0)) : service(name)] });
     expect(answer).toMatchObject({ code: 0, body: framed(Buffer.from([8, 1])) });
+  });
+
+  test('a signal is served once a pipeline takes it, which a reload may change', async () => {
+    const taken: Signal[] = ['traces'];
+    const { grpc, receiver } = await started({}, {}, { sink: new Sink(taken) });
+    const own = new RawGrpc(grpc);
+    const logs = async () =>
+      (await own.call({ path, pieces: [service('opentelemetry.proto.collector.logs.v1.LogsService')] })).code;
+    expect(await logs()).toBe(5);
+    taken.push('logs');
+    expect(await logs()).toBe(0);
+    own.close();
+    await receiver.stop(AbortSignal.timeout(5000));
   });
 
   test('an unknown service is not found', async () => {

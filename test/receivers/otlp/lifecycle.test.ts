@@ -43,6 +43,8 @@ describe('configuration', () => {
     ['no protocol', { protocols: {} }],
     ['an unknown protocol', { protocols: { htttp: {} } }],
     ['an unknown key', { protocols: { grpc: { endpont: 'x:1' } } }],
+    ['no time for a request', { protocols: { http: { request_timeout: '0s' } } }],
+    ['more time than a timer can hold', { protocols: { grpc: { request_timeout: '25d' } } }],
     ['a path without a slash', { protocols: { http: { traces_url_path: 'v1/traces' } } }],
   ])('%s is refused', (_, config) => {
     expect(parse(config).success).toBe(false);
