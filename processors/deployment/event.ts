@@ -79,11 +79,16 @@ function variantRollout(
 
 /** The share that the new version should have, 0 to 1: told as such, or as instances of a total. */
 function weightOf(attributes: ReadonlyMap<string, AttributeValue>): number | null {
-  const weight = Number(attributes.get('deployment.weight') ?? Number.NaN);
+  const weight = numberOf(attributes.get('deployment.weight'));
   if (weight >= 0 && weight <= 1) return weight;
-  const instances = Number(attributes.get('deployment.instances') ?? Number.NaN);
-  const total = Number(attributes.get('deployment.instances.total') ?? Number.NaN);
+  const instances = numberOf(attributes.get('deployment.instances'));
+  const total = numberOf(attributes.get('deployment.instances.total'));
   return instances >= 0 && total > 0 ? Math.min(1, instances / total) : null;
+}
+
+/** NaN where it says none: an empty text is not 0. */
+function numberOf(value: AttributeValue): number {
+  return text(value).trim() === '' ? Number.NaN : Number(value);
 }
 
 function text(value: AttributeValue): string {

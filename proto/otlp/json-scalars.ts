@@ -59,12 +59,12 @@ function boolOf(value: unknown): boolean {
 const NUMERAL = /^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 
 function doubleOf(value: unknown): number {
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  if (typeof value === 'bigint') return Number(value);
+  const number = typeof value === 'bigint' ? Number(value) : value;
+  if (typeof number === 'number' && Number.isFinite(number)) return number;
   if (value === 'NaN') return Number.NaN;
   if (value === 'Infinity') return Number.POSITIVE_INFINITY;
   if (value === '-Infinity') return Number.NEGATIVE_INFINITY;
-  if (typeof value === 'number') throw new JsonValueError('is too large for a double');
+  if (typeof number === 'number') throw new JsonValueError('is too large for a double');
   if (typeof value === 'string' && NUMERAL.test(value)) return Number(value);
   throw new JsonValueError(`must be a number, one in a string, "NaN", "Infinity" or "-Infinity", not ${kindOf(value)}`);
 }

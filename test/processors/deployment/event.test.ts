@@ -59,6 +59,12 @@ describe('deployment events', () => {
     expect(await eventOf(told, config)).toMatchObject({ version: '2', weight: null });
   });
 
+  it('give no share by an empty text', async () => {
+    expect(await eventOf({ 'service.version': '2', 'deployment.weight': '' }, {})).toMatchObject({ weight: null });
+    const told = { 'service.version': '2', 'deployment.instances': ' ', 'deployment.instances.total': 4 };
+    expect(await eventOf(told, {})).toMatchObject({ weight: null });
+  });
+
   it('may announce a variant of a feature flag, as a version of the service and the flag', async () => {
     const config = { mapping: [{ match: 'on', version: 'mapped' }], cohort_by: ['deployment.ring'] };
     const flag = { 'feature_flag.key': 'new-pay', 'deployment.previous_version': 'off', 'deployment.weight': 0.2 };

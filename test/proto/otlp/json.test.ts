@@ -173,6 +173,11 @@ describe('OTLP/JSON problems', () => {
     expect(() => parseJson(bomb)).toThrow(`not taken: ${problem}`);
   });
 
+  it('refuses whole numbers that no double holds, as it does 1e400', () => {
+    const attribute = `{"resourceSpans":[{"resource":{"attributes":[{"key":"k","value":{"doubleValue":${'9'.repeat(350)}}}]}}]}`;
+    expect(problem(parseJson(attribute))).toMatch(/doubleValue: is too large for a double$/);
+  });
+
   it('is not kept busy by digits without end', () => {
     const digits = '9'.repeat(4_000_000);
     expect(problem(attributes({ doubleValue: `${digits}x` }))).toMatch(/must be a number, one in a string/);
