@@ -218,7 +218,11 @@ test('at every step, and at the end nothing is left', async () => {
       // What the books say is what was seen from outside.
       for (const id of EXPORTERS) {
         const seen = world.delivered.get(id) ?? 0;
-        const given = ofExporter(ledger, id, ({ dropped }) => dropped['abandoned'] ?? 0);
+        const given = ofExporter(
+          ledger,
+          id,
+          ({ dropped, refused }) => (dropped['abandoned'] ?? 0) + (refused['stopping'] ?? 0),
+        );
         const booked = ofExporter(ledger, id, ({ delivered }) => delivered);
         // An attempt that ends after it was given up may have delivered all the same.
         expect(booked).toBeLessThanOrEqual(seen);
