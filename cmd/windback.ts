@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The program. The only file that ends the process. */
+import { existsSync } from 'node:fs';
 import type { Io } from './command.ts';
 import { main } from './main.ts';
 
@@ -15,8 +16,23 @@ const io: Io = {
     process.on('SIGHUP', listener);
     return () => void process.off('SIGHUP', listener);
   },
-  exit: (code) => process.exit(code),
+  exit: endAtOnce,
 };
+
+/**
+ * `process.exit` waits for threads, and one may hang in the system for ever: in opening a named pipe that nobody reads, say.
+ * A process that becomes another program has no threads to wait for, and that one does nothing but end.
+ */
+function endAtOnce(code: number): never {
+  if (existsSync(process.execPath))
+    process.execve?.(process.execPath, [process.execPath, '-e', `process.exit(${code})`], {});
+  process.exit(code);
+}
+
+/** Whether a thread is at work on a file, or looks up a name. */
+function isAtWork(): boolean {
+  return process.getActiveResourcesInfo().some((what) => /^(?:FS|Get(?:Addr|Name)Info)Req/.test(what));
+}
 
 // A reader that has gone (`windback … | head`) is no crash.
 for (const stream of [process.stdout, process.stderr]) {
@@ -28,4 +44,5 @@ for (const stream of [process.stdout, process.stderr]) {
 
 const code = await main(process.argv.slice(2), io);
 await new Promise((resolve) => process.stdout.write('', resolve));
+if (isAtWork()) endAtOnce(code);
 process.exit(code);

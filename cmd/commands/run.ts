@@ -50,7 +50,8 @@ Examples:
       await Promise.race([engine.start(), stopRequested.promise]);
       if (!engine.isStopping) announce(source.loaded, io);
       await stopRequested.promise;
-      return (await engine.stop()) ? 0 : 1;
+      // What did not stop in time may never do so.
+      return (await engine.stop()) ? 0 : io.exit(1);
     } catch (thrown) {
       engine.isStopping = true;
       await engine.stop();

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { asPipelineError, PipelineError } from '../errors.ts';
 import type { ForeignReading } from '../telemetry/meter.ts';
@@ -12,6 +13,9 @@ import {
   type WorkerStart,
 } from './messages.ts';
 import type { SharedMemory } from './shared-memory.ts';
+
+/** How long a thread may take to end that is ended from outside. */
+const TERMINATE_MS = 500;
 
 /** Whom a worker tells what. */
 export interface WorkerEvents {
@@ -136,7 +140,8 @@ export class WorkerThread {
   /** Lets it finish what it has taken, within `timeoutMs`, and then ends it. Whether it lost nothing. */
   async stop(timeoutMs: number, late: Promise<void>): Promise<boolean> {
     this.tell({ kind: 'stop', timeoutMs });
-    await Promise.race([this.ended, late.then(() => this.terminate())]);
+    // What hangs in the system cannot be terminated either, and must not keep the main thread from its own end.
+    await Promise.race([this.ended, late.then(() => Promise.race([this.terminate(), setTimeout(TERMINATE_MS)]))]);
     return this.#isClean === true;
   }
 

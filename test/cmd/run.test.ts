@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -96,6 +97,20 @@ describe('run', () => {
     third.child.kill('SIGKILL');
     await third.closed;
     await (await remembering()).ready;
+  });
+
+  it('ends although a thread hangs in the system, as in opening a pipe that nobody reads', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'windback-pipe-'));
+    cleanups.push(() => rmSync(folder, { recursive: true }));
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const { health, sets } = await ports();
+    const piped = [`exporters.file.path=${pipe}`, 'service.pipelines.traces.exporters=[file]'];
+    const { child, closed } = run(...sets, ...piped, 'service.shutdown_timeout=500ms');
+    const isAlive = async () => expect((await fetch(`http://localhost:${health}/livez`)).status).toBe(200);
+    await vi.waitFor(isAlive, { timeout: 20_000, interval: 100 });
+    child.kill('SIGTERM');
+    expect(await closed).toBe(0);
   });
 
   it('names a port that is taken, and the key to change', async () => {
