@@ -30,12 +30,12 @@ const CACHED_TEMPLATES = 2048;
 const CACHED_BODY_BYTES = 4096;
 
 /**
- * Characters that are looked through from flush to flush, for one service key and for all: a second's work, where senders
- * make it as hard as they can. An outage can bring more; nothing else would be done meanwhile.
+ * Characters that are looked through from flush to flush, for one service key and for all: some two seconds' work at most,
+ * where senders make it as hard as they can. An outage can bring more; nothing else would be done meanwhile.
  */
 const LOOKED_THROUGH_MAX = 500_000;
 const LOOKED_THROUGH_OF_ALL_MAX = 1_000_000;
-/** What a stack trace counts as: it takes at most as long as a message of so many characters, most take a tenth of that. */
+/** What a stack trace counts as: the worst take twice as long as the worst messages of so many characters, most a tenth. */
 const STACK_CHARACTERS = 300;
 
 /** Folds what failing spans and error records say into signatures: each a cause, told apart by its text alone. */
