@@ -1,7 +1,18 @@
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { Gunzip } from '../../pipeline/gunzip.ts';
+import { promisify } from 'node:util';
+import {
+  constants,
+  gunzipSync,
+  gzip,
+  gzipSync,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompressSync,
+  type InputType,
+} from 'node:zlib';
 import { TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
 import { bodies } from '../../pipeline/buffer-pool.ts';
+import { compress } from '../../pipeline/compression.ts';
+import { Inflater } from '../../pipeline/inflater.ts';
 import { Lease } from '../../pipeline/lease.ts';
 import { deploymentConfig } from '../../processors/deployment/config.ts';
 import { DeploymentTagger } from '../../processors/deployment/deployment.ts';
@@ -140,6 +151,16 @@ const json: Case[] = SIGNALS.flatMap((signal) => [
   },
 ]);
 
+/** As Node does it by itself, in the thread pool. */
+const ONE_SHOT = {
+  gzip: promisify((bytes: InputType, done: (error: Error | null, packed: Buffer) => void) =>
+    gzip(bytes, { level: constants.Z_BEST_SPEED }, done),
+  ),
+  zstd: promisify((bytes: InputType, done: (error: Error | null, packed: Buffer) => void) =>
+    zstdCompress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }, done),
+  ),
+};
+
 const GZIP_LEVELS = [1, 2, 4, 6];
 const compression: Case[] = [
   ...GZIP_LEVELS.map((level) => ({
@@ -157,17 +178,7 @@ const compression: Case[] = [
     },
   },
   {
-    name: 'gunzip traces with one decoder for all',
-    make: (items) => {
-      const bytes = requestOf('traces', items);
-      const packed = gzipSync(bytes);
-      const room = Buffer.allocUnsafeSlow(bytes.length + 1);
-      const gunzip = new Gunzip();
-      return () => gunzip.into(room, packed);
-    },
-  },
-  {
-    name: 'zstd traces',
+    name: 'zstd traces, level 3',
     make: (items) => {
       const bytes = requestOf('traces', items);
       return () => zstdCompressSync(bytes);
@@ -180,6 +191,32 @@ const compression: Case[] = [
       return () => zstdDecompressSync(packed);
     },
   },
+  ...(['gzip', 'zstd'] as const).flatMap((encoding) => [
+    {
+      name: `compress traces with ${encoding}, encoders used again`,
+      make: (items: number) => {
+        const bytes = requestOf('traces', items);
+        return () => compress(encoding, bytes);
+      },
+    },
+    {
+      name: `compress traces with ${encoding}, an encoder for each`,
+      make: (items: number) => {
+        const bytes = requestOf('traces', items);
+        return () => ONE_SHOT[encoding](bytes);
+      },
+    },
+    {
+      name: `inflate traces from ${encoding}, one decoder for all`,
+      make: (items: number) => {
+        const bytes = requestOf('traces', items);
+        const packed = encoding === 'gzip' ? gzipSync(bytes) : zstdCompressSync(bytes);
+        const room = Buffer.allocUnsafeSlow(bytes.length + 1);
+        const inflater = new Inflater(encoding);
+        return () => inflater.into(room, packed);
+      },
+    },
+  ]),
 ];
 
 const memory: Case[] = [
