@@ -1,7 +1,7 @@
 import { type createZstdDecompress, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { Deflaters } from './deflaters.ts';
 import { PipelineError } from './errors.ts';
-import { Inflater } from './inflater.ts';
+import { Recoder } from './recoder.ts';
 import { sizeOfZstd, ZSTD_FRAMES_MAX } from './zstd-frames.ts';
 
 /** How a body may be encoded. `deflate` is the zlib format (RFC 9110, 8.4.1.2). */
@@ -51,8 +51,8 @@ export function inflate(encoding: Encoding, body: Uint8Array, limitBytes: number
   }
 }
 
-const gunzip = new Inflater('gzip');
-const unzstd = new Inflater('zstd');
+const gunzip = new Recoder('gunzip');
+const unzstd = new Recoder('unzstd');
 const deflaters = new Deflaters();
 
 /** As `inflate`, with the content in a room where the body is right and its trailer tells its length. */
@@ -107,9 +107,8 @@ function unzstdWhole(body: Uint8Array, limitBytes: number): Uint8Array {
 }
 
 /**
- * Compresses in the thread pool, which keeps the thread free for what comes in meanwhile. `none` gives the bytes back.
- * Both at their fastest level: gzip takes a third of the time of its usual one for a tenth more bytes at most, zstd two
- * thirds or less for about as many (bench/micro).
+ * Compresses at the fastest level: gzip takes a third of the time of its usual one for a tenth more bytes at most, zstd two
+ * thirds or less for about as many (docs/decisions/0010-compression.md). `none` gives the bytes back.
  */
 export async function compress(compression: Compression, bytes: Uint8Array): Promise<Uint8Array> {
   return compression === 'none' ? bytes : deflaters.deflate(compression, bytes);

@@ -1,53 +1,63 @@
 import { availableParallelism } from 'node:os';
 import { constants, createGzip, createZstdCompress, type Gzip, type ZlibReset, type ZstdCompress } from 'node:zlib';
 import { Fifo } from './fifo.ts';
+import { GZIP_FASTEST, Recoder, ZSTD_FASTEST } from './recoder.ts';
 
 /** Each piece of output is a way to the thread pool and back. */
 const CHUNK_BYTES = 64 * 1024;
 /** For how long an encoder stays that nothing is given to: it holds up to some MiB. */
 const IDLE_MS = 10_000;
 /** libuv has four threads, unless it is told otherwise. */
-const AT_ONCE_MAX = Math.min(Number(process.env.UV_THREADPOOL_SIZE) || 4, availableParallelism());
+const LANES_MAX = Math.min(Number(process.env.UV_THREADPOOL_SIZE) || 4, availableParallelism());
 
-/** What makes a stream that compresses. With `flush` each write is a whole body: its length is known from the first byte on. */
-const KINDS = {
-  gzip: () => createGzip({ level: constants.Z_BEST_SPEED, flush: constants.Z_FINISH, chunkSize: CHUNK_BYTES }),
-  zstd: () =>
-    createZstdCompress({
-      params: { [constants.ZSTD_c_compressionLevel]: 1 },
-      flush: constants.ZSTD_e_end,
-      chunkSize: CHUNK_BYTES,
-    }),
+/**
+ * The largest body that is compressed in the calling thread: beyond it that takes longer than the way to the thread pool
+ * and back (docs/decisions/0010-compression.md).
+ */
+const SMALL_BYTES_MAX = 32 * 1024;
+/** What a body of random bytes becomes longer by, and more. */
+const OVERHEAD_BYTES_MAX = 1024;
+
+/** With `flush` each write is a whole body: its length is known from the first byte on. */
+const STREAMS = {
+  gzip: () => createGzip({ ...GZIP_FASTEST, flush: constants.Z_FINISH, chunkSize: CHUNK_BYTES }),
+  zstd: () => createZstdCompress({ ...ZSTD_FASTEST, flush: constants.ZSTD_e_end, chunkSize: CHUNK_BYTES }),
 } as const;
 
 /**
- * Compresses bodies in the thread pool, one after the other with the same encoder of Node, and no more of them at a time
- * than threads and cores can. An encoder is memory that is set up before its first byte, a quarter of a MiB for gzip and
- * more for zstd: one for each body took most of the time of zstd, and a quarter of gzip's (bench/micro).
+ * Compresses bodies, one after the other with the same encoder of Node: small ones in the calling thread, others in the
+ * thread pool, there no more at a time than threads and cores can.
  */
 export class Deflaters {
-  readonly #lanes = { gzip: new Lanes('gzip'), zstd: new Lanes('zstd') };
+  readonly #small = { gzip: new Recoder('gzip'), zstd: new Recoder('zstd') };
+  readonly #lanes = { gzip: new EncoderLanes('gzip'), zstd: new EncoderLanes('zstd') };
+  #room: Buffer | undefined;
 
   /** Rejects where there is no memory for it. */
-  deflate(encoding: keyof typeof KINDS, bytes: Uint8Array): Promise<Uint8Array> {
+  async deflate(encoding: keyof typeof STREAMS, bytes: Uint8Array): Promise<Uint8Array> {
+    if (bytes.length <= SMALL_BYTES_MAX) {
+      const room = (this.#room ??= Buffer.allocUnsafeSlow(SMALL_BYTES_MAX + OVERHEAD_BYTES_MAX));
+      const length = this.#small[encoding].into(room, bytes);
+      if (length !== undefined) return Buffer.from(room.subarray(0, length));
+    }
     return this.#lanes[encoding].deflate(bytes);
   }
 }
 
-/** The encoders of one encoding. */
-class Lanes {
-  readonly #encoding: keyof typeof KINDS;
+/** The encoders of one encoding, in the thread pool. */
+export class EncoderLanes {
+  readonly #encoding: keyof typeof STREAMS;
   readonly #idle: Encoder[] = [];
   readonly #waiting = new Fifo<() => void>();
   #busy = 0;
   #expiry: NodeJS.Timeout | undefined;
 
-  constructor(encoding: keyof typeof KINDS) {
+  constructor(encoding: keyof typeof STREAMS) {
     this.#encoding = encoding;
   }
 
   async deflate(bytes: Uint8Array): Promise<Uint8Array> {
-    while (this.#busy === AT_ONCE_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    while (this.#busy === LANES_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#busy++;
     try {
       const encoder = this.#idle.pop() ?? new Encoder(this.#encoding);
@@ -79,8 +89,8 @@ class Encoder {
   /** gzip has to be told that another body begins (its types say this of deflate only); zstd knows, and would be made anew. */
   readonly #reset: () => void;
 
-  constructor(encoding: keyof typeof KINDS) {
-    const stream = KINDS[encoding]();
+  constructor(encoding: keyof typeof STREAMS) {
+    const stream = STREAMS[encoding]();
     this.#stream = stream.on('data', (piece: Buffer) => this.#pieces.push(piece)).on('error', () => {});
     this.#reset = encoding === 'gzip' ? () => (stream as Gzip & ZlibReset).reset() : () => {};
   }

@@ -19,6 +19,8 @@ const FRAME_MAGIC = 0xfd2fb528;
 const SKIPPABLE_MAGIC = 0x184d2a50;
 /** What a block inflates to at most (3.1.1.2.4). */
 const BLOCK_BYTES_MAX = 128 * 1024;
+/** A frame that wants more of a window is refused, unless there is room for all of it at once; no client needs that. */
+const WINDOW_BYTES_MAX = 2 ** 27;
 const BLOCK_HEADER_BYTES = 3;
 const CHECKSUM_BYTES = 4;
 const BLOCK_TYPES = { raw: 0, repeated: 1, compressed: 2 } as const;
@@ -65,6 +67,7 @@ function frameAt(view: DataView, start: number): Frame | undefined {
   const isSingle = (descriptor & 0x20) !== 0;
   let at = start + 5;
   const windowBytes = isSingle ? BLOCK_BYTES_MAX : windowBytesOf(view.getUint8(at++));
+  if (windowBytes > WINDOW_BYTES_MAX) return undefined;
   at += DICTIONARY_ID_BYTES[descriptor & 3] as number;
   const sizeBytes = Math.max(CONTENT_SIZE_BYTES[descriptor >>> 6] as number, isSingle ? 1 : 0);
   const toldBytes = contentSizeAt(view, at, sizeBytes);

@@ -1,18 +1,6 @@
-import { promisify } from 'node:util';
-import {
-  constants,
-  gunzipSync,
-  gzip,
-  gzipSync,
-  zstdCompress,
-  zstdCompressSync,
-  zstdDecompressSync,
-  type InputType,
-} from 'node:zlib';
+import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { TelemetryBatch, type TelemetrySignal } from '../../pipeline/batch.ts';
 import { bodies } from '../../pipeline/buffer-pool.ts';
-import { compress } from '../../pipeline/compression.ts';
-import { Inflater } from '../../pipeline/inflater.ts';
 import { Lease } from '../../pipeline/lease.ts';
 import { deploymentConfig } from '../../processors/deployment/config.ts';
 import { DeploymentTagger } from '../../processors/deployment/deployment.ts';
@@ -151,17 +139,8 @@ const json: Case[] = SIGNALS.flatMap((signal) => [
   },
 ]);
 
-/** As Node does it by itself, in the thread pool. */
-const ONE_SHOT = {
-  gzip: promisify((bytes: InputType, done: (error: Error | null, packed: Buffer) => void) =>
-    gzip(bytes, { level: constants.Z_BEST_SPEED }, done),
-  ),
-  zstd: promisify((bytes: InputType, done: (error: Error | null, packed: Buffer) => void) =>
-    zstdCompress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }, done),
-  ),
-};
-
 const GZIP_LEVELS = [1, 2, 4, 6];
+const ZSTD_LEVELS = [1, 3];
 const compression: Case[] = [
   ...GZIP_LEVELS.map((level) => ({
     name: `gzip traces, level ${level}`,
@@ -177,13 +156,13 @@ const compression: Case[] = [
       return () => gunzipSync(packed);
     },
   },
-  {
-    name: 'zstd traces, level 3',
-    make: (items) => {
+  ...ZSTD_LEVELS.map((level) => ({
+    name: `zstd traces, level ${level}`,
+    make: (items: number) => {
       const bytes = requestOf('traces', items);
-      return () => zstdCompressSync(bytes);
+      return () => zstdCompressSync(bytes, { params: { [constants.ZSTD_c_compressionLevel]: level } });
     },
-  },
+  })),
   {
     name: 'unzstd traces',
     make: (items) => {
@@ -191,32 +170,6 @@ const compression: Case[] = [
       return () => zstdDecompressSync(packed);
     },
   },
-  ...(['gzip', 'zstd'] as const).flatMap((encoding) => [
-    {
-      name: `compress traces with ${encoding}, encoders used again`,
-      make: (items: number) => {
-        const bytes = requestOf('traces', items);
-        return () => compress(encoding, bytes);
-      },
-    },
-    {
-      name: `compress traces with ${encoding}, an encoder for each`,
-      make: (items: number) => {
-        const bytes = requestOf('traces', items);
-        return () => ONE_SHOT[encoding](bytes);
-      },
-    },
-    {
-      name: `inflate traces from ${encoding}, one decoder for all`,
-      make: (items: number) => {
-        const bytes = requestOf('traces', items);
-        const packed = encoding === 'gzip' ? gzipSync(bytes) : zstdCompressSync(bytes);
-        const room = Buffer.allocUnsafeSlow(bytes.length + 1);
-        const inflater = new Inflater(encoding);
-        return () => inflater.into(room, packed);
-      },
-    },
-  ]),
 ];
 
 const memory: Case[] = [
