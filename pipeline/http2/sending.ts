@@ -28,10 +28,11 @@ interface Outgoing {
 
 /** Larger frames gain nothing, and keep other streams waiting. */
 const FRAME_BYTES_USED = 64 * 1024;
-/** What is framed at once, and what may wait for the system. */
+/** What is framed at once at most, and what may wait for the system. */
 const STAGE_BYTES = 256 * 1024;
 const UNSENT_BYTES_MAX = 512 * 1024;
-const STAGES_KEPT_BYTES = 4 * STAGE_BYTES;
+/** When a connection takes more again, the next stages are framed before the ones that have left are given back. */
+const STAGES_KEPT_BYTES = 8 * STAGE_BYTES;
 
 const stages = new BufferPool(STAGES_KEPT_BYTES);
 
@@ -152,12 +153,14 @@ export class Sending {
 
   /** Frames as much as fits into one stage; false where the windows take nothing. */
   #stage(): boolean {
-    const stage = stages.take(STAGE_BYTES);
+    const needed = this.#neededBytes();
+    if (needed === 0) return false;
+    const stage = stages.take(needed);
     let length = 0;
     const finished: Outgoing[] = [];
     for (const body of this.#bodies.values()) {
-      while (length + FRAME_HEADER_BYTES < STAGE_BYTES) {
-        const written = this.#frame(body, stage, length, STAGE_BYTES - length);
+      while (length + FRAME_HEADER_BYTES <= stage.length) {
+        const written = this.#frame(body, stage, length, stage.length - length);
         if (written === 0) break;
         length += written;
         if (body.sent < body.length) continue;
@@ -177,6 +180,22 @@ export class Sending {
     for (const { trailers } of finished) if (trailers !== undefined) this.#outbox.write(trailers);
     for (const { done } of finished) done();
     return true;
+  }
+
+  /** How large a stage is that takes all that the windows take, in one frame more for each body than would do at least. */
+  #neededBytes(): number {
+    const frame = Math.min(this.frameBytes, FRAME_BYTES_USED);
+    let bytes = 0;
+    let headers = 0;
+    for (const { streamId, length, sent } of this.#bodies.values()) {
+      const rest = length - sent;
+      const open = Math.min(rest, Math.max(0, this.#initialWindow + (this.#offsets.get(streamId) ?? 0)));
+      if (open === 0 && rest > 0) continue;
+      bytes += open;
+      headers += FRAME_HEADER_BYTES * (Math.ceil(open / frame) + 1);
+      if (bytes >= STAGE_BYTES) break;
+    }
+    return Math.min(STAGE_BYTES, Math.min(bytes, Math.max(0, this.#window)) + headers);
   }
 
   /** One DATA frame into `stage` at `at`; returns its length, 0 where the windows are closed. */
