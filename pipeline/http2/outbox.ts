@@ -43,10 +43,16 @@ export class Outbox {
     this.flush();
     if (this.#isClosed || !this.#canWrite()) return sent();
     if (this.#socket.writableLength === 0) this.#moved();
-    this.#socket.write(piece, () => {
+    let isSent = false;
+    const end = (): void => {
+      if (isSent) return;
+      isSent = true;
       this.#moved();
       sent();
-    });
+    };
+    this.#socket.write(piece, end);
+    // The system has it already, of which `end` would be told in another turn: the same memory can do for what comes next.
+    if (this.#socket.writableLength === 0) end();
   }
 
   readonly flush = (): void => {

@@ -31,8 +31,7 @@ const FRAME_BYTES_USED = 64 * 1024;
 /** What is framed at once at most, and what may wait for the system. */
 const STAGE_BYTES = 256 * 1024;
 const UNSENT_BYTES_MAX = 512 * 1024;
-/** When a connection takes more again, the next stages are framed before the ones that have left are given back. */
-const STAGES_KEPT_BYTES = 8 * STAGE_BYTES;
+const STAGES_KEPT_BYTES = 4 * STAGE_BYTES;
 
 const stages = new BufferPool(STAGES_KEPT_BYTES);
 

@@ -14,8 +14,13 @@ export const GROUP_BYTES = 512;
 
 /** Columns of more entries are given back after the request that needed them. */
 const KEPT_CAPACITY = 1 << 14;
-/** Sets of columns that are kept for the next requests: as many requests as are usually under way. */
-const KEPT_SETS = 8;
+/**
+ * What sets of columns may take that are kept for the next requests. A request in a queue keeps its own, so that those of a
+ * queue that empties come back, and are wanted again when it fills: this is enough for some 16 MiB of requests.
+ */
+const KEPT_BYTES = 4 * 1024 * 1024;
+/** What a set takes beside its entries, more or less. */
+const SET_BYTES = 2048;
 
 /** More items or groups than one request may have, or than there is memory for. */
 export class TooManyEntries extends WireError {}
@@ -36,6 +41,11 @@ export class GrowingColumns<Layout extends Record<string, Numbers>> {
     this.#limit = limit;
     this.#entryBytes = entryBytes;
     this.#entriesMax = limit;
+  }
+
+  /** What the columns take. */
+  get bytes(): number {
+    return SET_BYTES + this.capacity * entryBytesOf(this.columns);
   }
 
   /** A request begins, of which the entries may take `bytesMax`. */
@@ -114,6 +124,7 @@ export class ColumnSets<Layout extends Record<string, Numbers>> {
   static isPoisoning = false;
   readonly #make: () => GrowingColumns<Layout>;
   readonly #idle: GrowingColumns<Layout>[] = [];
+  #idleBytes = 0;
   current: GrowingColumns<Layout>;
 
   constructor(make: () => GrowingColumns<Layout>) {
@@ -125,13 +136,26 @@ export class ColumnSets<Layout extends Record<string, Numbers>> {
   finish(count: number, lease: ColumnsLease | undefined): Layout {
     if (lease === undefined) return this.current.copy(count);
     const lent = this.current;
-    this.current = this.#idle.pop() ?? this.#make();
+    this.current = this.#take();
     lease.onEnd(() => {
       if (ColumnSets.isPoisoning) lent.poison();
-      lent.trim();
-      if (this.#idle.length < KEPT_SETS) this.#idle.push(lent);
+      this.#keep(lent);
     });
     return lent.columns;
+  }
+
+  #take(): GrowingColumns<Layout> {
+    const idle = this.#idle.pop();
+    if (idle === undefined) return this.#make();
+    this.#idleBytes -= idle.bytes;
+    return idle;
+  }
+
+  #keep(set: GrowingColumns<Layout>): void {
+    set.trim();
+    if (this.#idleBytes + set.bytes > KEPT_BYTES) return;
+    this.#idleBytes += set.bytes;
+    this.#idle.push(set);
   }
 }
 
