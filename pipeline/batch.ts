@@ -5,7 +5,7 @@ import { type Replacement, splice } from '../proto/otlp/splice.ts';
 import type { DeploymentEvent, HealthDelta } from '../proto/windback/health.ts';
 import type { DecisionEvent } from '../proto/windback/decision.ts';
 import { bodies } from './buffer-pool.ts';
-import type { Lease } from './lease.ts';
+import { Lease } from './lease.ts';
 import type { Tag } from './tag.ts';
 
 /** What a pipeline carries. */
@@ -41,7 +41,9 @@ export class TelemetryBatch {
   readonly signal: TelemetrySignal;
   /** An encoded Export{Trace,Metrics,Logs}ServiceRequest, without the tags. */
   readonly bytes: Uint8Array;
-  readonly columns: Columns;
+  /** Spans, data points or log records. */
+  readonly items: number;
+  #columns: Columns | undefined;
   /** One per resource of `columns.resources`, or undefined before the tagger. */
   #tags: readonly Tag[] | undefined;
   #deployments: ReadonlyMap<number, DeploymentEvent> = NO_DEPLOYMENTS;
@@ -52,11 +54,17 @@ export class TelemetryBatch {
   /** Of bytes and columns; undefined where they are nobody's but this batch's. */
   readonly #lease: Lease | undefined;
 
-  private constructor(bytes: Uint8Array, columns: Columns, hasAttributes: boolean, lease: Lease | undefined) {
-    this.signal = columns.signal;
+  private constructor(
+    of: Pick<TelemetryBatch, 'signal' | 'items' | 'hasAttributes'>,
+    bytes: Uint8Array,
+    columns: Columns | undefined,
+    lease: Lease | undefined,
+  ) {
+    this.signal = of.signal;
+    this.items = of.items;
+    this.hasAttributes = of.hasAttributes;
     this.bytes = bytes;
-    this.columns = columns;
-    this.hasAttributes = hasAttributes;
+    this.#columns = columns;
     this.#lease = lease;
   }
 
@@ -73,7 +81,14 @@ export class TelemetryBatch {
     columnBytesMax = Infinity,
   ): TelemetryBatch {
     const columns = scan(signal, bytes, lease, readsAttributes, columnBytesMax);
-    return new TelemetryBatch(bytes, columns, readsAttributes, lease);
+    const of = { signal, items: columns.count, hasAttributes: readsAttributes };
+    return new TelemetryBatch(of, bytes, columns, lease);
+  }
+
+  /** What one pass over the bytes has found. Of a batch that was parked it is found anew, when somebody asks for it. */
+  get columns(): Columns {
+    this.#columns ??= scan(this.signal, this.bytes, undefined, this.hasAttributes);
+    return this.#columns;
   }
 
   /**
@@ -90,17 +105,25 @@ export class TelemetryBatch {
   }
 
   /**
+   * The same telemetry for whoever keeps it until it is sent, which may be long: with the tags written, and without
+   * columns, which take many times as much as the bytes where items are few. To be called before `consume` resolves; it is
+   * held already, and let go of by `letGo`.
+   */
+  parked(): TelemetryBatch {
+    const lease = new Lease();
+    const bytes = this.#encode(allocatorOf(lease));
+    if (bytes === this.bytes) this.#lease?.holdBytesFor(lease);
+    return new TelemetryBatch(this, bytes, undefined, lease);
+  }
+
+  /**
    * What it takes of the memory, more or less. Usually the columns are a quarter of the bytes, which counts as nothing;
    * many items in few bytes take many times as much as the bytes.
    */
   get memoryBytes(): number {
     const encoded = this.#encoded === this.bytes ? 0 : (this.#encoded?.length ?? 0);
-    return Math.max(this.bytes.length, columnBytesOf(this.columns)) + encoded;
-  }
-
-  /** Spans, data points or log records. */
-  get items(): number {
-    return this.columns.count;
+    const columns = this.#columns === undefined ? 0 : columnBytesOf(this.#columns);
+    return Math.max(this.bytes.length, columns) + encoded;
   }
 
   get tags(): readonly Tag[] | undefined {
@@ -127,13 +150,13 @@ export class TelemetryBatch {
 
   /** The request with the tags written, for whoever sends it on. Encoded once. */
   encoded(): Uint8Array {
-    this.#encoded ??= this.#encode();
+    this.#encoded ??= this.#encode(allocatorOf(this.#lease));
     return this.#encoded;
   }
 
   /** The same telemetry for another pipeline that must not see this one's changes. Shares bytes and columns. */
   fork(): TelemetryBatch {
-    const fork = new TelemetryBatch(this.bytes, this.columns, this.hasAttributes, this.#lease);
+    const fork = new TelemetryBatch(this, this.bytes, this.#columns, this.#lease);
     fork.#tags = this.#tags;
     fork.#deployments = this.#deployments;
     fork.#target = this.#target;
@@ -141,22 +164,23 @@ export class TelemetryBatch {
     return fork;
   }
 
-  /** Memory that comes back with the lease, as the bytes do. */
-  readonly #allocate = (bytes: number): Uint8Array => {
-    const lease = this.#lease;
+  #encode(allocate: (bytes: number) => Uint8Array): Uint8Array {
+    if (this.#tags === undefined) return this.bytes;
+    const replacements: Replacement[] = this.#tags.map((tag) =>
+      this.#target === 'resource' ? { resource: tag.taggedResource } : { itemAttributes: tag.attributes },
+    );
+    return splice(this.bytes, this.columns, replacements, allocate);
+  }
+}
+
+/** Gives memory that comes back with the lease. */
+function allocatorOf(lease: Lease | undefined): (bytes: number) => Uint8Array {
+  return (bytes) => {
     if (lease === undefined) return Buffer.allocUnsafe(bytes);
     const room = bodies.take(bytes);
     lease.onEnd(() => bodies.give(room));
     return room;
   };
-
-  #encode(): Uint8Array {
-    if (this.#tags === undefined) return this.bytes;
-    const replacements: Replacement[] = this.#tags.map((tag) =>
-      this.#target === 'resource' ? { resource: tag.taggedResource } : { itemAttributes: tag.attributes },
-    );
-    return splice(this.bytes, this.columns, replacements, this.#allocate);
-  }
 }
 
 /** Whether a batch is telemetry, so that its columns may be read. */

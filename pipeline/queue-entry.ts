@@ -44,8 +44,13 @@ export function entryOnDisk(place: Place, sizer: QueueConfig['sizer'], account: 
 }
 
 /** Of one half of the batch of `whole`; `place` where it lies on disk. */
-export function entryOfHalf(half: Batch, whole: Entry, sizer: QueueConfig['sizer'], place: Place | undefined): Entry {
-  const own = { ...entryOf(half, whole.account, sizeOfBatch(sizer, half)), batch: half };
+export function entryOfHalf(
+  half: TelemetryBatch,
+  whole: Entry,
+  sizer: QueueConfig['sizer'],
+  place: Place | undefined,
+): Entry {
+  const own = { ...entryOf(half, whole.account, sizeOfBatch(sizer, half)), batch: half.parked() };
   return place === undefined ? own : { ...own, place };
 }
 
@@ -65,9 +70,9 @@ export function sizeOfBatch(sizer: QueueConfig['sizer'], batch: Batch): number {
   return sizeOf(sizer, batch.items, isTelemetry(batch) ? batch.bytes.length : 0);
 }
 
-/** Bytes of memory that a batch takes, more or less. */
+/** Bytes of memory that a batch takes once it is parked, more or less. */
 export function memoryOf(batch: Batch): number {
-  return isTelemetry(batch) ? batch.memoryBytes : 0;
+  return isTelemetry(batch) ? batch.bytes.length : 0;
 }
 
 export function isOrdered({ signal }: { readonly signal: Signal }): boolean {

@@ -19,7 +19,6 @@ import {
   isOrdered,
   type Lane,
   logDropped,
-  memoryOf,
   notKept,
   orAborted,
   queueFull,
@@ -198,15 +197,17 @@ export class QueuedExporter implements GuardedExporter {
 
   /** Takes room for the batch, and resolves when it has its place: from here on it is sent, or counted as dropped. */
   async #enter(batch: Batch, account: Account): Promise<void> {
-    const entry = entryOf(batch, account, sizeOfBatch(this.#queue.sizer, batch));
-    const spool = this.#spool;
-    if (spool === undefined || !isTelemetry(batch)) return this.#admit({ ...entry, batch });
+    const size = sizeOfBatch(this.#queue.sizer, batch);
+    if (!isTelemetry(batch)) return this.#admit({ ...entryOf(batch, account, size), batch });
+    const parked = batch.parked();
+    const entry = { ...entryOf(parked, account, size), batch: parked };
+    if (this.#spool === undefined) return this.#admit(entry);
     this.#room.size += entry.size;
     this.#entering++;
     try {
-      const place = await spool.append(batch.signal, batch.items, batch.encoded());
+      const place = await this.#spool.append(parked.signal, parked.items, parked.bytes);
       account.accept(entry.items);
-      this.#add({ ...entry, bytes: memoryOf(batch), batch, place });
+      this.#add({ ...entry, place });
     } catch (thrown) {
       this.#room.size -= entry.size;
       this.#letIn();
@@ -239,9 +240,8 @@ export class QueuedExporter implements GuardedExporter {
     if (batch === undefined || !isTelemetry(batch)) return;
     if (place !== undefined && this.#room.memory + bytes > this.#room.memoryMax) {
       entry.batch = undefined;
-      return;
+      return batch.letGo();
     }
-    batch.keep();
     this.#room.memory += bytes;
   }
 

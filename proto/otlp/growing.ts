@@ -112,7 +112,7 @@ export function columnBytesOf(columns: Columns): number {
 
 /** Where the columns of a request go when nobody reads them any more. */
 export interface ColumnsLease {
-  onEnd(giveBack: () => void): void;
+  onColumnsEnd(giveBack: () => void): void;
 }
 
 /**
@@ -137,7 +137,7 @@ export class ColumnSets<Layout extends Record<string, Numbers>> {
     if (lease === undefined) return this.current.copy(count);
     const lent = this.current;
     this.current = this.#take();
-    lease.onEnd(() => {
+    lease.onColumnsEnd(() => {
       if (ColumnSets.isPoisoning) lent.poison();
       this.#keep(lent);
     });

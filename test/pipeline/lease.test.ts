@@ -5,6 +5,7 @@ import { ManualClock } from '../../pipeline/clock.ts';
 import type { Consumer } from '../../pipeline/component.ts';
 import { PipelineError } from '../../pipeline/errors.ts';
 import { Fanout } from '../../pipeline/fanout.ts';
+import type { Tag } from '../../pipeline/tag.ts';
 import { Lease } from '../../pipeline/lease.ts';
 import { guardExporter } from '../../pipeline/guard.ts';
 import { queueConfig } from '../../pipeline/queue-config.ts';
@@ -76,6 +77,19 @@ function queued(attempt: (n: number) => Promise<void>) {
   return { clock, read, consumer };
 }
 
+/** Its resource is an empty one. */
+const TAG: Tag = {
+  namespace: '',
+  service: 'cart',
+  environment: '',
+  serviceKey: '/cart/',
+  version: '2',
+  source: 'service.version',
+  instance: '',
+  taggedResource: new Uint8Array(),
+  attributes: [],
+};
+
 const later = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
 const busy = async (): Promise<void> => {
   await later();
@@ -102,6 +116,61 @@ describe('a lease', () => {
   });
 });
 
+describe('the bytes of a lease', () => {
+  test.each([
+    ['first', 'lease'],
+    ['last', 'other'],
+  ])('outlive its columns where another one holds them, whether it ends %s', (_, first) => {
+    const [lease, other] = [new Lease(), new Lease()];
+    const ends: string[] = [];
+    lease.onEnd(() => ends.push('bytes'));
+    lease.onColumnsEnd(() => ends.push('columns'));
+    lease.holdBytesFor(other);
+    (first === 'lease' ? lease : other).letGo();
+    expect(ends).toEqual(first === 'lease' ? ['columns'] : []);
+    (first === 'lease' ? other : lease).letGo();
+    expect(ends).toEqual(['columns', 'bytes']);
+  });
+});
+
+describe('a request in a queue', () => {
+  test('keeps its bytes and not its columns', async () => {
+    const { consumer, read } = queued(later);
+    const request = new Request();
+    const columnsEnd = vi.fn<() => void>();
+    request.lease.onColumnsEnd(columnsEnd);
+    await request.send(consumer);
+    expect(columnsEnd).toHaveBeenCalledTimes(1);
+    expect(request.hasEnded).toBe(false);
+    await vi.waitFor(() => expect(read).toEqual([true]));
+  });
+
+  test('that is tagged keeps what will be sent, and nothing of what came in', async () => {
+    const tagged = TelemetryBatch.open('traces', SPANS);
+    const tags = Array.from({ length: tagged.columns.resources.count }, () => TAG);
+    tagged.tag(tags, 'resource');
+    const sent: Buffer[] = [];
+    const exporter = {
+      start: async () => {},
+      stop: async () => {},
+      consume: async (batch: Batch) => {
+        await later();
+        if (batch instanceof TelemetryBatch) sent.push(Buffer.from(batch.encoded()));
+      },
+    };
+    const consumer = ofPipelines(
+      guardExporter(exporter, { sending_queue: QUEUE, retry_on_failure: RETRY }, testContext('sink')),
+    );
+    const request = new Request();
+    request.batch.tag(tags, 'resource');
+    await request.send(consumer);
+    expect(request.hasEnded).toBe(true);
+    await vi.waitFor(() => expect(sent.length).toBe(1));
+    expect(Buffer.compare(sent[0] as Buffer, tagged.encoded())).toBe(0);
+    expect(Buffer.compare(sent[0] as Buffer, SPANS)).not.toBe(0);
+  });
+});
+
 describe('a request is whole as long as somebody reads it', () => {
   test('in the queue, after the receiver has answered; and then its memory comes back', async () => {
     const { consumer, read } = queued(later);
@@ -122,7 +191,7 @@ describe('a request is whole as long as somebody reads it', () => {
     });
     await later();
     expect(request.hasEnded).toBe(false);
-    expect(isWhole(request.batch)).toBe(true);
+    expect(Buffer.compare(request.batch.bytes, SPANS)).toBe(0);
   });
 
   test('while it waits for a place in a full queue', async () => {

@@ -28,6 +28,12 @@ const pattern = fc
   .map((options) => options.join('|'));
 const text = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '1', '.', ' ', '\n', 'é', '😀'), maxLength: 12 });
 
+/** Whether JavaScript finds it, but for the nothing that V8 finds in the middle of a character (`\B` in `a😀a`). */
+function isFound(source: string, searched: string): boolean {
+  const found = [...searched.matchAll(new RegExp(source, 'gu'))];
+  return found.some(({ index }) => !/[\uDC00-\uDFFF]/.test(searched[index] ?? ''));
+}
+
 describe('matches', () => {
   it('are replaced where JavaScript finds them', () => {
     fc.assert(
@@ -47,7 +53,7 @@ describe('matches', () => {
         const end = start + Buffer.byteLength(searched);
         const found = new Pattern(source).replace(around, start, end, marked);
         expect(found?.toString() ?? searched).toBe(replaced(source, searched));
-        expect(new PatternSet([source]).isFoundIn(around, start, end)).toBe(new RegExp(source, 'u').test(searched));
+        expect(new PatternSet([source]).isFoundIn(around, start, end)).toBe(isFound(source, searched));
       }),
       { numRuns: 1000 },
     );
