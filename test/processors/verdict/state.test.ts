@@ -58,10 +58,15 @@ it('saves a service as it was at one moment, though others have turns while it i
   keeper.touch('a');
   const saving = keeper.saveChanged(new Turns(), inTurn);
   let turns = 0;
-  const others = setInterval(() => turns++, 0);
+  let isSaving = true;
+  const others = (): void => {
+    turns++;
+    if (isSaving) setImmediate(others);
+  };
+  setImmediate(others);
   await inTurn(async () => bench.judge.merge(series({ version: '1', all: 3 }), bench.slot, bench.slot * 1000));
   await saving;
-  clearInterval(others);
+  isSaving = false;
   expect(turns).toBeGreaterThan(2);
   const { state } = JSON.parse(storage.get('service/a') as string) as { state: unknown };
   expect(JSON.stringify(state)).toBe(before);
