@@ -39,8 +39,10 @@ const {
   seconds: number(4),
 });
 const BALANCE_SECONDS = 14;
-/** Spans a second: enough to keep two workers a third busy. */
-const BALANCE_SPANS = 400_000;
+/** How busy two workers are kept together, cores: connections are not moved where it does not matter who has them. */
+const BALANCE_CORES = 0.8;
+/** Spans a second, which the clients here can send with what is left. */
+const BALANCE_SPANS_MAX = 1_500_000;
 /** The last seconds of a run, in which the shares count. */
 const BALANCE_LAST = 5;
 const LIGHT: Work = {
@@ -65,13 +67,11 @@ interface Load {
 
 process.stdout.write(`${ROUNDS} rounds of ${SECONDS} s, Node ${process.version}\n`);
 if (ONLY.includes('cpu'))
-  await compare('CPU per span: gRPC, 512 spans a request, tag and judge', LIGHT, FORGET, {
-    make: ({ grpc }, effort) => leanGrpcClient(grpc, effort),
-    bodies: requests(512).map(framed),
-    clients: 8,
-    streams: 2,
-  });
-if (ONLY.includes('balance')) for (const connections of [4, 64]) await balance(connections);
+  await compare('CPU per span: gRPC, 512 spans a request, tag and judge', LIGHT, FORGET, leanLoad());
+if (ONLY.includes('balance')) {
+  const spans = await balancedSpans();
+  for (const connections of [4, 64]) await balance(connections, spans);
+}
 const sink = await startSink();
 if (ONLY.includes('heavy'))
   // A queue that fills would be worked off while the other one is measured; 32 connections are shared out at once. What
@@ -153,11 +153,28 @@ async function measure(server: Server, { make, bodies, clients: count, streams }
   };
 }
 
-async function balance(connections: number): Promise<void> {
+function leanLoad(): Load {
+  return {
+    make: ({ grpc }, effort) => leanGrpcClient(grpc, effort),
+    bodies: requests(512).map(framed),
+    clients: 8,
+    streams: 2,
+  };
+}
+
+/** Spans a second that keep two workers as busy as they should be, by what a span costs one thread here and now. */
+async function balancedSpans(): Promise<number> {
+  const server = await Server.start(1, LIGHT, FORGET);
+  const { cpuMicrosPerSpan } = await measure(server, leanLoad());
+  await server.stop();
+  return Math.min((BALANCE_CORES / cpuMicrosPerSpan) * 1e6, BALANCE_SPANS_MAX);
+}
+
+async function balance(connections: number, spans: number): Promise<void> {
   const server = await Server.start(2, LIGHT, FORGET);
   const effort = { requests: 0, retries: 0, connections: 0 };
   const clients = Array.from({ length: connections }, () => grpcClient(server.grpc, effort));
-  const perSecond = BALANCE_SPANS / 512 / connections;
+  const perSecond = spans / 512 / connections;
   const sending = sendAtRate(clients, requests(512).map(framed), perSecond, BALANCE_SECONDS);
   const readings: Reading[] = [await server.read()];
   for (let second = 1; second < BALANCE_SECONDS; second++) {
@@ -171,7 +188,7 @@ async function balance(connections: number): Promise<void> {
   const spreads = readings.slice(1).map((reading, i) => spreadOf(readings[i] as Reading, reading));
   const settled = spreadOf(readings.at(-1 - BALANCE_LAST) as Reading, last);
   process.stdout.write(
-    `\nBalance: ${connections} connections, 2 workers\n  spread second by second, in %: ${spreads.map(percent).join(' ')}\n  over the last ${BALANCE_LAST} s: ${percent(settled)} %; ${last.shed} connections shed, ${effort.connections - connections} reconnections, ${effort.retries} requests sent again of ${effort.requests}\n`,
+    `\nBalance: ${connections} connections, 2 workers, ${(spans / 1e6).toFixed(2)} million spans/s\n  spread second by second, in %: ${spreads.map(percent).join(' ')}\n  over the last ${BALANCE_LAST} s: ${percent(settled)} %; ${last.shed} connections shed, ${effort.connections - connections} reconnections, ${effort.retries} requests sent again of ${effort.requests}\n`,
   );
 }
 
